@@ -1,0 +1,32 @@
+import {
+	NodeConnectionTypes,
+	type IExecuteFunctions,
+	type INodeExecutionData,
+	type INodeType,
+	type INodeTypeDescription,
+} from 'n8n-workflow';
+
+import { mergeBatch } from './mergeBatch';
+import { properties } from './parameters';
+
+export class MergePortraits implements INodeType {
+	description: INodeTypeDescription = {
+		displayName: 'Merge Portraits',
+		name: 'mergePortraits',
+		icon: { light: 'file:../../icons/mergePortraits.svg', dark: 'file:../../icons/mergePortraits.dark.svg' },
+		group: ['transform'],
+		version: 1,
+		subtitle: '={{ "similarity: " + $parameter["similarity"] }}',
+		description: 'Put the face of a portrait into a template picture with AILabTools',
+		defaults: { name: 'Merge Portraits' },
+		inputs: [NodeConnectionTypes.Main],
+		outputs: [NodeConnectionTypes.Main],
+		usableAsTool: true,
+		credentials: [{ name: 'aiLabToolsApi', required: true }],
+		properties,
+	};
+
+	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+		return [await mergeBatch(this)];
+	}
+}

@@ -1,0 +1,221 @@
+import FormData from 'form-data';
+import { NodeApiError, type IExecuteFunctions, type IHttpRequestOptions } from 'n8n-workflow';
+
+import { noAnswer, ruleFor, timedOut, unusableAnswer, type Refusal } from './apiErrors';
+import type { Clock } from './clock';
+import { imageFormat, type ImageFormat } from './imageHeader';
+
+/** One picture as a part of the multipart request. */
+export interface Picture {
+	bytes: Buffer;
+	fileName: string;
+	mimeType: string;
+}
+
+export interface FaceFusionRequest {
+	target: Picture;
+	template: Picture;
+	/** 0 to 1; left out of the request when undefined. */
+	similarity?: number;
+}
+
+export interface MergedPicture {
+	bytes: Buffer;
+	format: ImageFormat;
+	requestId?: string;
+	logId?: string;
+}
+
+/** How a request is sent. The key is here to be struck out of texts; n8n's own authentication sends it. */
+export interface Connection {
+	baseUrl: string;
+	apiKey: string;
+	timeoutMs: number;
+	clock: Clock;
+	signal?: AbortSignal;
+}
+
+const FACE_FUSION_PATH = '/api/portrait/effects/face-fusion';
+
+/** An uncompressed picture of the largest size allowed, 4096 × 4096 px of 3 bytes, as Base64. */
+const MAX_ANSWER_BYTES = 4096 * 4096 * 4;
+
+/** How much of an answer that cannot be used is shown. */
+const EXCERPT_LENGTH = 120;
+
+/**
+ * Sends one pair to AILabTools and reads the answer strictly: HTTP 200, no error code, Base64 that decodes to a picture.
+ * Never throws: whatever is not a merged picture is a refusal.
+ */
+export async function faceFusion(
+	context: IExecuteFunctions,
+	request: FaceFusionRequest,
+	connection: Connection,
+): Promise<MergedPicture | { refusal: Refusal }> {
+	const answer = await post(context, multipartBody(request), connection);
+	if ('refusal' in answer) return answer;
+	const outcome = readAnswer(answer);
+	if ('refusal' in outcome && outcome.refusal.detail !== undefined) {
+		outcome.refusal.detail = outcome.refusal.detail.replaceAll(connection.apiKey, '***');
+	}
+	return outcome;
+}
+
+function multipartBody({ target, template, similarity }: FaceFusionRequest): FormData {
+	const form = new FormData();
+	const part = ({ fileName, mimeType }: Picture) => ({ filename: fileName, contentType: mimeType });
+	form.append('image_target', target.bytes, part(target));
+	form.append('image_template', template.bytes, part(template));
+	if (similarity !== undefined) form.append('source_similarity', String(similarity));
+	return form;
+}
+
+interface Answer {
+	httpStatus: number;
+	retryAfterMs?: number;
+	body: string;
+}
+
+async function post(
+	context: IExecuteFunctions,
+	form: FormData,
+	{ baseUrl, timeoutMs, clock, signal }: Connection,
+): Promise<Answer | { refusal: Refusal }> {
+	const deadline = clock.timeout(timeoutMs);
+	const abortSignal = signal ? AbortSignal.any([signal, deadline]) : deadline;
+	const options: IHttpRequestOptions = {
+		method: 'POST',
+		url: `${baseUrl}${FACE_FUSION_PATH}`,
+		body: form,
+		encoding: 'stream',
+		returnFullResponse: true,
+		ignoreHttpStatusErrors: true,
+		// A redirect would take the key to another host.
+		disableFollowRedirect: true,
+		// The deadline is ours: n8n's counts only silence, so one byte a second would hold a request for ever.
+		timeout: 0,
+	};
+	try {
+		const response: unknown = await context.helpers.httpRequestWithAuthentication.call(
+			cancelledBy(context, abortSignal),
+			'aiLabToolsApi',
+			options,
+		);
+		return await readResponse(response);
+	} catch (error) {
+		return { refusal: deadline.aborted ? timedOut(timeoutMs) : noAnswer(networkCode(error)) };
+	}
+}
+
+/** The same context with another cancel signal: n8n's HTTP helper takes its signal from nowhere else. */
+function cancelledBy(context: IExecuteFunctions, signal: AbortSignal): IExecuteFunctions {
+	const derived: IExecuteFunctions = Object.create(context);
+	derived.getExecutionCancelSignal = () => signal;
+	return derived;
+}
+
+async function readResponse(response: unknown): Promise<Answer | { refusal: Refusal }> {
+	if (!isFullResponse(response)) {
+		return { refusal: unusableAnswer('The answer of AILabTools could not be read') };
+	}
+	const chunks: Buffer[] = [];
+	let length = 0;
+	for await (const chunk of response.body) {
+		length += chunk.length;
+		// Leaving the loop ends the stream, and with it the download.
+		if (length > MAX_ANSWER_BYTES) {
+			return { refusal: unusableAnswer(`The answer of AILabTools is larger than ${MAX_ANSWER_BYTES} bytes`) };
+		}
+		chunks.push(chunk);
+	}
+	return {
+		httpStatus: response.statusCode,
+		retryAfterMs: retryAfter(response.headers['retry-after']),
+		body: Buffer.concat(chunks).toString('utf8'),
+	};
+}
+
+interface FullResponse {
+	statusCode: number;
+	headers: Record<string, unknown>;
+	body: AsyncIterable<Buffer>;
+}
+
+function isFullResponse(response: unknown): response is FullResponse {
+	if (!isRecord(response) || !isRecord(response.body) || !isRecord(response.headers)) return false;
+	return typeof response.statusCode === 'number' && Symbol.asyncIterator in response.body;
+}
+
+/** `Retry-After` in ms: seconds, or a date (RFC 9110, 10.2.3). */
+function retryAfter(header: unknown): number | undefined {
+	if (typeof header !== 'string') return undefined;
+	const ms = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - Date.now();
+	return ms >= 0 ? ms : undefined;
+}
+
+/** Node's code of a failed connection, however deep n8n wrapped it. */
+function networkCode(error: unknown): string | undefined {
+	for (let cause = error; isRecord(cause); cause = cause.cause) {
+		if (!(cause instanceof NodeApiError) && typeof cause.code === 'string') return cause.code;
+	}
+	return undefined;
+}
+
+function readAnswer({ httpStatus, retryAfterMs, body }: Answer): MergedPicture | { refusal: Refusal } {
+	const json = parseJson(body);
+	if (json === undefined) {
+		const what = httpStatus === 200 ? 'AILabTools answered with something that is not JSON' : undefined;
+		const rule = what === undefined ? ruleFor(httpStatus, undefined) : unusableAnswer(what);
+		return { refusal: { ...rule, httpStatus, retryAfterMs, detail: excerpt(body) } };
+	}
+	const detail = isRecord(json.error_detail) ? json.error_detail : {};
+	const ids = { requestId: text(json.request_id), logId: text(json.log_id) };
+	const code = text(detail.code) ?? text(json.error_code_str);
+	const errorCode = json.error_code === undefined ? 0 : Number(json.error_code);
+	if (httpStatus !== 200 || errorCode !== 0) {
+		const status = httpStatus === 200 ? errorCode : httpStatus;
+		const said = text(detail.code_message) ?? text(detail.message) ?? text(json.error_msg);
+		const refusal = { ...ruleFor(status, code), ...ids, httpStatus, code, retryAfterMs };
+		return { refusal: { ...refusal, detail: said && excerpt(said) } };
+	}
+	const image = isRecord(json.data) ? json.data.image : undefined;
+	const unusable = (what: string, shown?: string) => ({
+		refusal: { ...unusableAnswer(what, shown), ...ids, httpStatus, code },
+	});
+	if (typeof image !== 'string' || image === '') return unusable('The answer of AILabTools holds no picture');
+	const bytes = decodeBase64(image);
+	if (bytes === undefined) return unusable('The picture in the answer of AILabTools is damaged', excerpt(image));
+	const format = imageFormat(bytes);
+	if (format === undefined) return unusable('AILabTools answered with a picture of unknown format', excerpt(image));
+	return { bytes, format, ...ids };
+}
+
+function parseJson(body: string): Record<string, unknown> | undefined {
+	try {
+		const json: unknown = JSON.parse(body);
+		return isRecord(json) ? json : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+/** Decodes strictly: Node skips characters that are not Base64, which would hide a damaged picture. */
+function decodeBase64(base64: string): Buffer | undefined {
+	const padding = base64.endsWith('==') ? 2 : base64.endsWith('=') ? 1 : 0;
+	const bytes = Buffer.from(base64, 'base64');
+	return bytes.length === (base64.length * 3) / 4 - padding ? bytes : undefined;
+}
+
+/** The first characters of a text from outside, without markup, control characters and runs of white space. */
+function excerpt(body: string): string {
+	const cleaned = body
+		.slice(0, EXCERPT_LENGTH * 20)
+		.replace(/<(script|style)[\s\S]*?(<\/\1>|$)|<[^>]*>/gi, ' ')
+		.replace(/[\p{C}\s]+/gu, ' ')
+		.trim();
+	return cleaned.length > EXCERPT_LENGTH ? `${cleaned.slice(0, EXCERPT_LENGTH)}…` : cleaned;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);

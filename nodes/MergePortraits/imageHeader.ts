@@ -1,0 +1,79 @@
+import { BMP } from 'image-size/types/bmp';
+import { JPG } from 'image-size/types/jpg';
+import { PNG } from 'image-size/types/png';
+import { WEBP } from 'image-size/types/webp';
+
+/** A picture format that can be told from a file's first bytes. */
+export interface ImageFormat {
+	name: 'JPEG' | 'PNG' | 'BMP' | 'WebP';
+	mimeType: string;
+	extension: string;
+}
+
+/** What a picture file says of itself before its pixels: width and height in px. */
+export interface ImageHeader {
+	format: ImageFormat;
+	width: number;
+	height: number;
+	/** Whether the file stores brightness only: a JPEG with one component, a PNG of colour type 0 or 4. */
+	greyscale: boolean;
+}
+
+const formats = [
+	{ name: 'JPEG', mimeType: 'image/jpeg', extension: 'jpg', reader: JPG, signature: [0xff, 0xd8, 0xff] },
+	{ name: 'PNG', mimeType: 'image/png', extension: 'png', reader: PNG, signature: [0x89, 0x50, 0x4e, 0x47] },
+	{ name: 'BMP', mimeType: 'image/bmp', extension: 'bmp', reader: BMP, signature: [0x42, 0x4d] },
+	{ name: 'WebP', mimeType: 'image/webp', extension: 'webp', reader: WEBP, signature: [0x52, 0x49, 0x46, 0x46] },
+] as const;
+
+function recognise(bytes: Buffer) {
+	return formats.find(({ signature }) => signature.every((byte, index) => bytes[index] === byte));
+}
+
+/** The format of a picture by its first bytes, whatever its name or declared type; undefined when none is known. */
+export function imageFormat(bytes: Buffer): ImageFormat | undefined {
+	return recognise(bytes);
+}
+
+/**
+ * Reads a picture's header. Never throws, and takes at most one step for each byte of a hostile file.
+ * @returns undefined when the format is unknown or the header is cut short or contradicts itself
+ */
+export function readImageHeader(bytes: Buffer): ImageHeader | undefined {
+	const format = recognise(bytes);
+	if (format === undefined) return undefined;
+	const components = format.name === 'JPEG' ? jpegComponents(bytes) : undefined;
+	// The library searches a JPEG without a frame header byte by byte, so such a file never reaches it.
+	if (format.name === 'JPEG' && components === undefined) return undefined;
+	const size = readSize(format.reader, bytes);
+	if (size === undefined || !(size.width > 0 && size.height > 0)) return undefined;
+	const greyscale = components === 1 || (format.name === 'PNG' && [0, 4].includes(bytes[PNG_COLOUR_TYPE_OFFSET]));
+	return { format, width: size.width, height: size.height, greyscale };
+}
+
+function readSize(reader: (typeof formats)[number]['reader'], bytes: Buffer) {
+	try {
+		return reader.validate(bytes) ? reader.calculate(bytes) : undefined;
+	} catch {
+		// The library throws on every header that it cannot follow to the end.
+		return undefined;
+	}
+}
+
+/** Signature (8), chunk length (4), "IHDR" (4), width (4), height (4), bit depth (1): PNG specification, 11.2.2. */
+const PNG_COLOUR_TYPE_OFFSET = 25;
+
+/** Start-of-frame markers C0 to CF, without those that mean something else: ITU-T T.81, table B.1. */
+const isStartOfFrame = (marker: number) => marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+
+/** The number of colour components in a JPEG's frame header; undefined when its segments do not lead to one. */
+function jpegComponents(bytes: Buffer): number | undefined {
+	let offset = 2;
+	while (offset + 10 <= bytes.length && bytes[offset] === 0xff) {
+		if (isStartOfFrame(bytes[offset + 1])) return bytes[offset + 9];
+		const segmentLength = bytes.readUInt16BE(offset + 2);
+		if (segmentLength < 2) return undefined;
+		offset += 2 + segmentLength;
+	}
+	return undefined;
+}

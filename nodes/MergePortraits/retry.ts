@@ -1,0 +1,40 @@
+import type { Refusal } from './apiErrors';
+import type { Clock } from './clock';
+
+const FIRST_DELAY_MS = 1_000;
+const LONGEST_DELAY_MS = 8_000;
+
+/**
+ * How long to wait before the n-th resend (n from 1): 1, 2, 4, 8 seconds with full jitter, as AILabTools advises.
+ * @param random a number from 0 to 1
+ * @returns ms
+ */
+export function retryDelay(resend: number, random: number): number {
+	return Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (resend - 1)) * random;
+}
+
+/**
+ * Sends until something else than a refusal comes back, or sending again is not worth it.
+ * @param send one request; gives a refusal or what was asked for
+ * @returns the last outcome, and how many requests it took
+ */
+export async function sendWithRetries<T extends object>(
+	send: () => Promise<T | { refusal: Refusal }>,
+	{ maxRetries, clock, random, signal }: RetryOptions,
+): Promise<{ outcome: T | { refusal: Refusal }; attempts: number }> {
+	for (let attempts = 1; ; attempts++) {
+		const outcome = await send();
+		if (!('refusal' in outcome)) return { outcome, attempts };
+		const { blame, resends, retryAfterMs } = outcome.refusal;
+		// A refusal for load was already sent again, and given up, by the adaptive limit.
+		if (blame === 'load' || attempts > Math.min(maxRetries, resends) || signal?.aborted) return { outcome, attempts };
+		await clock.sleep(retryAfterMs ?? retryDelay(attempts, random()), signal);
+	}
+}
+
+export interface RetryOptions {
+	maxRetries: number;
+	clock: Clock;
+	random: () => number;
+	signal?: AbortSignal;
+}
