@@ -1,0 +1,98 @@
+/** `npm run simulator`: the simulator to try the node against by hand, without an account and without paying. */
+import { parseArgs } from 'node:util';
+import type { RecordedRequest } from './exchange';
+import { CREDITS_PATH, MERGE_PATH, startSimulator } from './simulator';
+
+const HELP = `A stand-in for the AILabTools service on this machine.
+
+  npm run simulator -- [options]
+
+  --port <n>            port to listen at (8717)
+  --key <text>          the API key it knows (simulator-key)
+  --credits <n>         merges the account can pay for (no end)
+  --max-concurrent <n>  requests at a time (no limit)
+  --per-second <n>      requests per second (no limit)
+  --latency <ms>        time a merge takes at least (0)
+  --fail-rate <0..1>    share of requests answered with 502 (0)
+  --help                this text
+`;
+
+/** A number of a flag from 0 up; undefined when the flag was not given. */
+function amount(flag: string, text: string | undefined, most = Infinity): number | undefined {
+	if (text === undefined) return undefined;
+	const number = text.trim() === '' ? NaN : Number(text);
+	if (number >= 0 && number <= most) return number;
+	throw new RangeError(`--${flag} takes a number from 0${most < Infinity ? ` to ${most}` : ' up'}, not '${text}'`);
+}
+
+/** One request as a line. A key can be a real one, sent here by mistake: a few of its characters must do. */
+function line(request: RecordedRequest): string {
+	const { files, fields, startedAt, finishedAt = startedAt } = request;
+	const key = String(request.headers['ailabapi-api-key'] ?? '');
+	const sent = Object.entries(files).map(([name, { size }]) => `${name} ${(size / 1024).toFixed(0)} kB`);
+	if (fields.source_similarity !== undefined) sent.push(`similarity ${fields.source_similarity}`);
+	return [
+		`${request.method} ${request.path}`,
+		request.aborted ? 'client gone' : [request.status, request.code].filter(Boolean).join(' '),
+		`${(finishedAt - startedAt).toFixed(0)} ms`,
+		key === '' ? 'no key' : `key ${key.slice(0, Math.min(4, key.length / 3))}…`,
+		...sent,
+	].join(', ');
+}
+
+async function main(): Promise<void> {
+	const text = { type: 'string' } as const;
+	const { values } = parseArgs({
+		options: {
+			port: { ...text, default: '8717' },
+			key: { ...text, default: 'simulator-key' },
+			credits: text,
+			'max-concurrent': text,
+			'per-second': text,
+			latency: text,
+			'fail-rate': text,
+			help: { type: 'boolean' },
+		},
+	});
+	if (values.help) {
+		process.stdout.write(HELP);
+		return;
+	}
+	const { key } = values;
+	const failRate = amount('fail-rate', values['fail-rate'], 1) ?? 0;
+	const simulator = await startSimulator({
+		port: amount('port', values.port, 65535),
+		accounts: [
+			{
+				key,
+				credits: amount('credits', values.credits),
+				maxConcurrentRequests: amount('max-concurrent', values['max-concurrent']),
+				maxRequestsPerSecond: amount('per-second', values['per-second']),
+			},
+		],
+		latencyMs: amount('latency', values.latency),
+		keepBytes: false,
+		fault: () => (Math.random() < failRate ? { kind: 'status', status: 502 } : undefined),
+		onRequest: (request) => {
+			console.log(line(request));
+			// Served for hours, it must not remember everything it was ever asked.
+			simulator.requests.length = 0;
+			simulator.creditRequests.length = 0;
+		},
+	});
+	const { baseUrl } = simulator;
+	console.log(`Simulator of AILabTools at ${baseUrl}, API key ${key}
+
+In n8n: credential "AILabTools API", API Key ${key}, Base URL ${baseUrl}
+By hand: curl -H 'ailabapi-api-key: ${key}' -F image_target=@target.jpg -F image_template=@template.jpg \\
+              -F source_similarity=0.5 ${baseUrl}${MERGE_PATH}
+         curl -H 'ailabapi-api-key: ${key}' ${baseUrl}${CREDITS_PATH}
+Ctrl+C ends it.
+`);
+	for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void simulator.close());
+}
+
+main().catch((error: unknown) => {
+	console.error(error instanceof Error ? error.message : error);
+	process.exitCode = 1;
+});

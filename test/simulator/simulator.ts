@@ -1,0 +1,270 @@
+/**
+ * An HTTP server on this machine that behaves as AILabTools' documentation says the face-fusion service does, pictures
+ * included, and that fails on demand. It records every request as it came over the wire.
+ */
+import { once, setMaxListeners } from 'node:events';
+import { createServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Account, type AccountOptions } from './accounts';
+import { blend, encode } from './blend';
+import { Exchange, sha256, type Answer, type RecordedRequest, type UploadedFile } from './exchange';
+import { checkForm, checkPicture, failure, Refusal, success, type AnswerShape, type Failure } from './rules';
+
+export type { AccountOptions } from './accounts';
+export type { RecordedFile, RecordedRequest } from './exchange';
+
+export const MERGE_PATH = '/api/portrait/effects/face-fusion';
+export const CREDITS_PATH = '/api/common/query-credits';
+
+/** What a merge request meets instead of the answer it would get. Nothing is charged, except with `drip`. */
+export type Fault =
+	/** A failed answer in the documented form. */
+	| ({ kind: 'status'; retryAfterSeconds?: number } & Failure)
+	/** The connection is reset. */
+	| { kind: 'reset' }
+	/** No answer, ever. */
+	| { kind: 'hang' }
+	/** The right answer, slowly. */
+	| { kind: 'drip'; bytesPerSecond: number }
+	/** An HTML page, as a proxy would answer. */
+	| { kind: 'html'; status: number }
+	/** Any body; application/json unless told otherwise. */
+	| { kind: 'body'; status: number; body: string | Buffer; contentType?: string }
+	/** 307, which asks for the same request, pictures included, at another address. */
+	| { kind: 'redirect'; location: string };
+
+export interface SimulatorOptions {
+	/** Default 0: any free port. */
+	port?: number;
+	/** Default: one with the key `simulator-key` and no limits. */
+	accounts?: AccountOptions[];
+	/** How long a merge takes at least, in ms; default 0. */
+	latencyMs?: number;
+	/** Default `jpeg`. */
+	outputFormat?: 'jpeg' | 'png';
+	/** Whether answers have the older error_code fields; default `full`: they do. */
+	answerShape?: AnswerShape;
+	/** Whether recorded files keep their bytes; default true. */
+	keepBytes?: boolean;
+	/** Asked for each merge request within its account's limits, when it has been read and before any other check. */
+	fault?: (request: RecordedRequest) => Fault | undefined;
+	/** Called when the answer to any request has been sent, or the connection is gone. */
+	onRequest?: (request: RecordedRequest) => void;
+}
+
+export interface Simulator {
+	/** http://127.0.0.1:PORT */
+	baseUrl: string;
+	/** Merge requests, in order of arrival, refused ones included. */
+	requests: RecordedRequest[];
+	/** Requests for the balance, in order of arrival. */
+	creditRequests: RecordedRequest[];
+	/** By key, with the balance of this moment, which can be set. */
+	accounts: Map<string, { credits: number }>;
+	/** The most merge requests, refused ones included, that were under way at once. */
+	peakConcurrency: number;
+	setFault(fault: SimulatorOptions['fault']): void;
+	/** Forgets requests, peak and fault. Balances stay. */
+	reset(): void;
+	/** Ends the server and every connection, hanging ones too. */
+	close(): Promise<void>;
+}
+
+/** How many merged pictures are kept: the same two pictures at the same similarity always merge into the same one. */
+const KEPT_RESULTS = 32;
+
+/** What an account without end is said to hold: JSON has no infinity. */
+const UNLIMITED_BALANCE = 999_999_999;
+
+/**
+ * Starts the server.
+ * @throws Error when the port is taken
+ */
+export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+	const { latencyMs = 0, outputFormat = 'jpeg', answerShape = 'full', keepBytes = true } = options;
+	const { accounts: accountOptions = [{ key: 'simulator-key' }] } = options;
+	const accounts = new Map(accountOptions.map((account) => [account.key, new Account(account)]));
+	const requests: RecordedRequest[] = [];
+	const creditRequests: RecordedRequest[] = [];
+	const results = new Map<string, Promise<Buffer>>();
+	const stopping = new AbortController();
+	const { signal } = stopping;
+	// Every merge that is being waited for listens.
+	setMaxListeners(0, signal);
+	const running = new Set<Promise<void>>();
+	let fault = options.fault;
+	let underWay = 0;
+	let peakConcurrency = 0;
+
+	async function handle(exchange: Exchange): Promise<void> {
+		const { record } = exchange;
+		const route = `${record.method} ${record.path}`;
+		const isMerge = route === `POST ${MERGE_PATH}`;
+		if (isMerge) peakConcurrency = Math.max(peakConcurrency, ++underWay);
+		try {
+			if (isMerge) {
+				record.index = requests.push(record) - 1;
+				await merge(exchange);
+			} else if (route === `GET ${CREDITS_PATH}`) {
+				record.index = creditRequests.push(record) - 1;
+				await exchange.send(json(200, success(balances(accountOf(record)), answerShape)));
+			} else {
+				throw new Refusal('ERROR_AI_NOT_EXISTS', `there is no ${route}`);
+			}
+		} catch (error) {
+			if (!exchange.gone) await exchange.send(refused(record, error));
+		} finally {
+			if (isMerge) underWay--;
+		}
+	}
+
+	/** The checks in the order of the service: who, how often, the form, the pictures, the price. */
+	async function merge(exchange: Exchange): Promise<void> {
+		const { record } = exchange;
+		const account = accountOf(record);
+		account.enter(record.startedAt);
+		try {
+			const files = await exchange.readForm(keepBytes);
+			const wrong = fault?.(record);
+			if (wrong && wrong.kind !== 'drip') return await fail(exchange, wrong);
+			const answer = await merged(record, files, account).catch((error: unknown) => refused(record, error));
+			await exchange.send(answer, wrong?.bytesPerSecond);
+		} finally {
+			account.leave();
+		}
+	}
+
+	async function merged(
+		record: RecordedRequest,
+		files: Record<string, UploadedFile>,
+		account: Account,
+	): Promise<Answer> {
+		const similarity = checkForm(record.fields, files);
+		const begun = performance.now();
+		const picture = await fuse(files.image_target, files.image_template, similarity);
+		account.reserve();
+		await sleep(Math.max(0, latencyMs - (performance.now() - begun)), undefined, { signal });
+		account.charge();
+		record.resultSha256 = sha256(picture);
+		return json(200, success({ image: picture.toString('base64') }, answerShape));
+	}
+
+	/** The merged picture as a file, or a refusal of either of the two. */
+	async function fuse(target: UploadedFile, template: UploadedFile, similarity: number): Promise<Buffer> {
+		const work = async (): Promise<Buffer> => {
+			const face = await checkPicture('image_target', target.bytes);
+			const scene = await checkPicture('image_template', template.bytes);
+			return await encode(await blend(face, scene, similarity), outputFormat);
+		};
+		const name = `${target.sha256} ${template.sha256} ${similarity}`;
+		const result = results.get(name) ?? work();
+		results.set(name, result);
+		const [oldest] = results.keys();
+		if (results.size > KEPT_RESULTS) results.delete(oldest);
+		return await result;
+	}
+
+	async function fail(exchange: Exchange, wrong: Exclude<Fault, { kind: 'drip' }>): Promise<void> {
+		switch (wrong.kind) {
+			case 'reset':
+				return exchange.reset();
+			case 'hang':
+				return await exchange.ended();
+			case 'status': {
+				const answer = failed(exchange.record, wrong);
+				if (wrong.retryAfterSeconds !== undefined) answer.headers['retry-after'] = `${wrong.retryAfterSeconds}`;
+				return await exchange.send(answer);
+			}
+			case 'html':
+				return await exchange.send(raw(wrong.status, `<html><h1>${wrong.status}</h1></html>`, 'text/html'));
+			case 'body':
+				return await exchange.send(raw(wrong.status, wrong.body, wrong.contentType));
+			case 'redirect':
+				return await exchange.send({ status: 307, headers: { location: wrong.location }, body: Buffer.alloc(0) });
+		}
+	}
+
+	function accountOf(record: RecordedRequest): Account {
+		const account = accounts.get(String(record.headers['ailabapi-api-key']));
+		if (!account) throw new Refusal('ERROR_USER_NOT_EXISTS', 'no user has this key');
+		if (account.locked) throw new Refusal('ERROR_USER_LOCKED', 'this user is locked');
+		return account;
+	}
+
+	/** Whatever is no refusal is a mistake in the simulator or in a test's own fault, and must not pass for the service's. */
+	function refused(record: RecordedRequest, error: unknown): Answer {
+		if (signal.aborted) throw error;
+		if (error instanceof Refusal) return failed(record, error);
+		return failed(record, { status: 500, code: 'SIMULATOR_BROKEN', message: String(error) });
+	}
+
+	function failed(record: RecordedRequest, what: Failure): Answer {
+		const { code, body } = failure(what, answerShape);
+		record.code = code;
+		return json(what.status, body);
+	}
+
+	const server = createServer((request, response) => {
+		const work = handle(new Exchange(request, response, signal, options.onRequest)).catch((error: unknown) => {
+			if (!signal.aborted) throw error;
+		});
+		running.add(work);
+		void work.finally(() => running.delete(work));
+	});
+	// A client that reuses a connection late must not meet one that is just being closed.
+	server.keepAliveTimeout = 60_000;
+	server.listen(options.port ?? 0, '127.0.0.1');
+	await once(server, 'listening');
+	const address = server.address();
+
+	return {
+		baseUrl: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
+		requests,
+		creditRequests,
+		accounts,
+		get peakConcurrency() {
+			return peakConcurrency;
+		},
+		setFault(next) {
+			fault = next;
+		},
+		reset() {
+			requests.length = 0;
+			creditRequests.length = 0;
+			peakConcurrency = underWay;
+			fault = undefined;
+		},
+		async close() {
+			stopping.abort();
+			const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+			server.closeAllConnections();
+			await closed;
+			await Promise.all(running);
+		},
+	};
+}
+
+/** The documented list of credits, universal ones only. Its times are taken to be seconds since 1970. */
+function balances(account: Account): object[] {
+	const balance = Math.min(account.credits, UNLIMITED_BALANCE);
+	return [
+		{
+			unique_sign: 'common',
+			name: 'Universal credits',
+			balance,
+			total: balance,
+			last_recharge_balance: balance,
+			balance_warning: 0,
+			first_buy_time: 0,
+			last_update_time: Math.floor(Date.now() / 1000),
+		},
+	];
+}
+
+function json(status: number, content: object): Answer {
+	return raw(status, JSON.stringify(content));
+}
+
+function raw(status: number, body: string | Buffer, contentType = 'application/json'): Answer {
+	return { status, headers: { 'content-type': contentType }, body: Buffer.from(body) };
+}
