@@ -6,39 +6,56 @@ export interface LoadRefusal {
 	retryAfterMs?: number;
 }
 
+/** One request that was let through. */
+interface Sent {
+	at: number;
+	/** How many others were in flight when it was sent. */
+	others: number;
+	/** How often the limit had been lowered by then. */
+	round: number;
+	answeredAt?: number;
+	refused?: boolean;
+}
+
 const FIRST_LIMIT = 3;
 const SECOND_MS = 1_000;
+/** What requests may differ in the time that they take to arrive: kept clear at the end of each second. */
+const MARGIN_MS = 30;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 8_000;
-/** How long a request may be refused for load while none succeeds. */
+/** How long requests may be refused for load while none succeeds. */
 const PATIENCE_MS = 120_000;
-/** After how many successes for each place at the limit it is raised, and by how much refusals multiply that. */
-const SUCCESSES_PER_PLACE = 10;
-const MOST_CAUTION = 16;
+/** After how many usual durations without a refusal the limit is raised; refusals multiply it, up to the most caution. */
+const CALM_DURATIONS = 10;
+const MOST_CAUTION = 4;
+/** How many requests are remembered to learn from. */
+const MEMORY = 256;
 
 /**
- * Lets through as many requests as the account takes, which is not published and found out from its refusals:
+ * Lets through as many requests as the account takes, which is not published and is found out from its refusals:
  * how many at a time, and how many per second. Begins with 3, as AILabTools advises.
  */
 export class AdaptiveLimit {
-	private readonly waiting: Array<(admitted: boolean) => void> = [];
+	private readonly waiting: Array<(admitted: Sent | undefined) => void> = [];
+	private sent: Sent[] = [];
 	private active = 0;
 	private atOnce: number;
 	private perSecond = Number.POSITIVE_INFINITY;
-	/** The most requests in flight at a time that the service has taken. */
-	private mostTaken = 0;
-	/** When requests of the last second were let through; refused ones are taken out again. */
-	private recentStarts: number[] = [];
-	private lastSuccess: number;
+	/** The most that the account has been seen to take. */
+	private proven = { atOnce: 0, perSecond: 1 };
 	private usualDuration: number | undefined;
+	/** Twice the longest time to a refusal. */
+	private refusalTakes: number | undefined;
+	private lastSuccess: number;
 	private pausedUntil = 0;
 	private wakesAt: number | undefined;
-	/** Counts the lowerings: a refusal of a request that was sent before the last one says nothing new. */
 	private round = 0;
 	private roundsWithoutSuccess = 0;
-	private successes = 0;
-	private caution = 1;
-	private raised = true;
+	private lastChange = 0;
+	/** 0: the limit grows with every success. Otherwise slowly, the more so the more often looking for more was refused. */
+	private caution = 0;
+	private raised = false;
+	private heldBackBy: 'atOnce' | 'perSecond' = 'atOnce';
 	private stopped = false;
 
 	constructor(
@@ -51,35 +68,38 @@ export class AdaptiveLimit {
 	}
 
 	/**
-	 * Sends as soon as there is room; sends again, before anything that waits, for as long as the answer is a refusal for
-	 * load that another try may turn.
+	 * Sends as soon as there is room; sends again, ahead of all that waits, for as long as the answer is a refusal for load
+	 * that another try may turn.
 	 * @param send makes one request
 	 * @param refusalForLoad tells whether an answer is such a refusal
 	 * @returns the last answer, or undefined when the limit was stopped before anything was sent
 	 */
 	async run<T>(send: () => Promise<T>, refusalForLoad: (answer: T) => LoadRefusal | undefined): Promise<T | undefined> {
 		let answer: T | undefined;
-		for (let again = false; await this.admission(again); again = true) {
-			const start = { round: this.round, at: this.clock.now(), others: this.active - 1 };
+		for (let again = false; ; again = true) {
+			const request = await this.admission(again);
+			if (request === undefined) break;
 			answer = await send();
 			this.active--;
+			request.answeredAt = this.clock.now();
 			const refusal = refusalForLoad(answer);
-			if (refusal === undefined) this.taken(start);
-			else this.refused(start, refusal);
+			request.refused = refusal !== undefined;
+			if (refusal === undefined) this.learnFromSuccess(request);
+			else this.learnFromRefusal(request, refusal);
 			this.admit();
-			if (refusal === undefined || this.isHopeless(refusal)) return answer;
+			if (refusal === undefined || this.isHopeless(refusal)) break;
 		}
 		return answer;
 	}
 
-	/** Lets nothing through any more; what waits is sent away. */
+	/** Lets nothing through any more, and sends away what waits. */
 	stop(): void {
 		this.stopped = true;
-		this.waiting.splice(0).forEach((resolve) => resolve(false));
+		this.waiting.splice(0).forEach((resolve) => resolve(undefined));
 	}
 
-	private async admission(first: boolean): Promise<boolean> {
-		if (this.stopped) return false;
+	private async admission(first: boolean): Promise<Sent | undefined> {
+		if (this.stopped) return undefined;
 		return await new Promise((resolve) => {
 			if (first) this.waiting.unshift(resolve);
 			else this.waiting.push(resolve);
@@ -90,18 +110,22 @@ export class AdaptiveLimit {
 	private admit(): void {
 		while (this.waiting.length > 0 && this.active < this.atOnce) {
 			const now = this.clock.now();
-			const opensAt = Math.max(this.pausedUntil, this.secondOpensAt(now));
+			const secondOpensAt = this.secondOpensAt();
+			if (secondOpensAt > now) this.heldBackBy = 'perSecond';
+			const opensAt = Math.max(this.pausedUntil, secondOpensAt);
 			if (opensAt > now) return this.wakeAt(opensAt);
+			const request = { at: now, others: this.active, round: this.round };
+			this.sent = [...this.sent.slice(1 - MEMORY), request];
 			this.active++;
-			this.recentStarts.push(now);
-			this.waiting.shift()?.(true);
+			this.waiting.shift()?.(request);
 		}
+		if (this.waiting.length > 0) this.heldBackBy = 'atOnce';
 	}
 
-	private secondOpensAt(now: number): number {
-		this.recentStarts = this.recentStarts.filter((start) => start > now - SECOND_MS);
-		if (this.recentStarts.length < this.perSecond) return now;
-		return this.recentStarts[this.recentStarts.length - this.perSecond] + SECOND_MS;
+	/** When the number of requests per second leaves room for one more. */
+	private secondOpensAt(): number {
+		const recent = this.takenBetween(this.clock.now() - SECOND_MS - MARGIN_MS, this.clock.now());
+		return recent.length < this.perSecond ? 0 : recent[recent.length - this.perSecond].at + SECOND_MS + MARGIN_MS;
 	}
 
 	private wakeAt(time: number): void {
@@ -113,49 +137,81 @@ export class AdaptiveLimit {
 		});
 	}
 
-	private taken(start: { at: number; others: number }): void {
+	/** Refusals come promptly, so what has been in flight for longer than they take was taken. */
+	private learnFromInFlight(answered: Sent): void {
+		const before = this.clock.now() - (this.refusalTakes ?? (this.usualDuration ?? Number.POSITIVE_INFINITY) / 4);
+		const taken = this.sent.filter(
+			(sent) => !sent.refused && sent.at < before && (sent === answered || sent.answeredAt === undefined),
+		);
+		this.proven.atOnce = Math.max(this.proven.atOnce, taken.length);
+	}
+
+	private learnFromSuccess(request: Sent): void {
 		const now = this.clock.now();
+		const { at } = request;
+		this.learnFromInFlight(request);
+		this.proven.perSecond = Math.max(this.proven.perSecond, this.takenBetween(at - SECOND_MS, at).length);
 		this.lastSuccess = now;
-		this.usualDuration = (this.usualDuration ?? now - start.at) * 0.8 + (now - start.at) * 0.2;
-		this.mostTaken = Math.max(this.mostTaken, start.others + 1);
+		this.usualDuration = 0.8 * (this.usualDuration ?? now - at) + 0.2 * (now - at);
 		this.roundsWithoutSuccess = 0;
-		this.successes++;
-		// Until the first refusal the limit grows with every success; after it slowly, so that looking for more costs little.
-		const needed = this.round === 0 ? 1 : SUCCESSES_PER_PLACE * this.caution * this.atOnce;
-		if (this.successes >= needed) this.raise();
+		if (this.isCalm(now, this.caution)) this.raise(now);
 	}
 
-	private raise(): void {
-		// Two raises without a refusal between them: the account takes more than it did.
-		if (this.raised) this.caution = 1;
+	private isCalm(now: number, caution: number): boolean {
+		return now - this.lastChange >= CALM_DURATIONS * caution * (this.usualDuration ?? 0);
+	}
+
+	private raise(now: number): void {
+		// Two raises with no refusal between them: the account takes more than it did.
+		if (this.raised) this.caution = 0;
 		this.raised = true;
-		this.successes = 0;
-		this.atOnce = Math.min(this.max, this.atOnce + 1);
-		this.perSecond++;
+		this.lastChange = now;
+		if (this.heldBackBy === 'perSecond') this.perSecond++;
+		else this.atOnce = Math.min(this.max, this.atOnce + 1);
 	}
 
-	private refused(start: { round: number; at: number }, { retryAfterMs }: LoadRefusal): void {
+	private learnFromRefusal(request: Sent, { retryAfterMs = 0 }: LoadRefusal): void {
 		const now = this.clock.now();
-		const own = this.recentStarts.indexOf(start.at);
-		if (own >= 0) this.recentStarts.splice(own, 1);
-		if (retryAfterMs !== undefined) this.pausedUntil = Math.max(this.pausedUntil, now + retryAfterMs);
-		if (start.round !== this.round) return;
+		this.refusalTakes = Math.max(this.refusalTakes ?? 0, 2 * (now - request.at));
+		this.learnFromInFlight(request);
+		this.pausedUntil = Math.max(this.pausedUntil, now + retryAfterMs);
+		// Sent before the limit was last lowered, so it says nothing new.
+		if (request.round < this.round) return;
 		this.round++;
 		this.roundsWithoutSuccess++;
-		this.successes = 0;
-		this.caution = Math.min(MOST_CAUTION, this.caution * 2);
+		// A refusal at once after a raise is the raise's. Otherwise: as many at a time were taken before, or they were not.
+		const byRaise = this.raised && this.atOnce > this.proven.atOnce && now - this.lastChange <= this.refusalTakes;
+		if (byRaise) this.atOnce--;
+		else if (request.others >= this.proven.atOnce || this.perSecond === 1) this.lowerAtOnce(request);
+		else this.lowerPerSecond(now);
+		this.lastChange = now;
 		this.raised = false;
-		// As many at a time were taken before, so it is their frequency that the account does not take.
-		if (this.active + 1 <= this.mostTaken) this.perSecond = Math.max(1, this.startsSince(now - SECOND_MS));
-		else this.atOnce = Math.max(1, Math.min(this.atOnce, this.active));
+		this.caution = Math.min(MOST_CAUTION, Math.max(1, this.caution * 2));
 		// A place is free again after about the time that one request takes.
 		const pause = (this.usualDuration ?? FIRST_PAUSE_MS) * 2 ** (this.roundsWithoutSuccess - 1);
 		const jittered = Math.min(LONGEST_PAUSE_MS, pause) * (0.5 + this.random() / 2);
 		this.pausedUntil = Math.max(this.pausedUntil, now + jittered);
 	}
 
-	private startsSince(time: number): number {
-		return this.recentStarts.filter((start) => start > time).length;
+	private lowerAtOnce({ others }: Sent): void {
+		this.atOnce = Math.max(1, Math.min(this.atOnce - 1, others));
+	}
+
+	private lowerPerSecond(now: number): void {
+		const taken = Math.max(this.proven.perSecond, this.takenBetween(now - SECOND_MS, now).length);
+		if (this.perSecond === Number.POSITIVE_INFINITY) {
+			// So many in flight make up the rate; fewer may have been thought too many at a time.
+			const needed = Math.ceil((taken * (this.usualDuration ?? 0)) / SECOND_MS) + 1;
+			this.atOnce = Math.min(this.max, Math.max(this.atOnce, needed));
+			this.perSecond = taken;
+		} else {
+			const again = !this.isCalm(now, 1);
+			this.perSecond = Math.max(1, Math.min(taken, again ? this.perSecond - 1 : this.perSecond));
+		}
+	}
+
+	private takenBetween(after: number, until: number): Sent[] {
+		return this.sent.filter(({ at, refused }) => !refused && at > after && at <= until);
 	}
 
 	private isHopeless({ retryAfterMs = 0 }: LoadRefusal): boolean {

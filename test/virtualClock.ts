@@ -1,0 +1,58 @@
+import type { Clock } from '../nodes/MergePortraits/clock';
+
+/** A clock that jumps to the next moment at which somebody waits, so that hours pass in milliseconds. */
+export class VirtualClock implements Clock {
+	private time = 0;
+	private timers: Array<{ at: number; fire: () => void }> = [];
+
+	now(): number {
+		return this.time;
+	}
+
+	async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+		signal?.throwIfAborted();
+		await new Promise<void>((resolve, reject) => {
+			this.at(this.time + ms, resolve);
+			signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+		});
+	}
+
+	timeout(ms: number): AbortSignal {
+		const controller = new AbortController();
+		this.at(this.time + ms, () => controller.abort());
+		return controller.signal;
+	}
+
+	/** How many waits are pending. */
+	get pending(): number {
+		return this.timers.length;
+	}
+
+	/** Lets time pass until the promise is settled. Rejects when it never would be. */
+	async run<T>(promise: Promise<T>): Promise<T> {
+		let settled = false;
+		const done = () => {
+			settled = true;
+		};
+		promise.then(done, done);
+		for (;;) {
+			await new Promise((resolve) => setImmediate(resolve));
+			if (settled) return await promise;
+			if (!this.advance()) throw new Error('Nothing waits for time, and the promise is not settled');
+		}
+	}
+
+	/** Jumps to the next moment at which somebody waits; false when nobody does. */
+	advance(): boolean {
+		this.timers.sort((a, b) => a.at - b.at);
+		const next = this.timers.shift();
+		if (next === undefined) return false;
+		this.time = Math.max(this.time, next.at);
+		next.fire();
+		return true;
+	}
+
+	private at(at: number, fire: () => void): void {
+		this.timers.push({ at, fire });
+	}
+}
