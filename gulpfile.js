@@ -2,6 +2,7 @@ const { execFileSync } = require('node:child_process');
 const { rmSync } = require('node:fs');
 const { build: bundle } = require('esbuild');
 const { dest, parallel, series, src } = require('gulp');
+const { n8n } = require('./package.json');
 
 async function clean() {
 	rmSync('dist', { recursive: true, force: true });
@@ -14,7 +15,7 @@ async function typecheck() {
 /** n8n loads one file for each node and credential, so each becomes one bundle. What n8n brings itself stays outside. */
 async function javascript() {
 	await bundle({
-		entryPoints: ['nodes/*/*.node.ts', 'credentials/*.credentials.ts'],
+		entryPoints: [...n8n.nodes, ...n8n.credentials].map((built) => built.replace(/^dist\/(.*)\.js$/, '$1.ts')),
 		outdir: 'dist',
 		outbase: '.',
 		bundle: true,

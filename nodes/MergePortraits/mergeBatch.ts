@@ -215,7 +215,8 @@ class Batch {
 }
 
 /** The given name, or the target's with `-merged`; the extension is always the one of the picture's format. */
-function outputFileName({ fileName, pictures }: MergeRequest, extension: string): string {
-	const stem = (name: string) => name.replace(/\.(jpe?g|png|bmp|webp)$/i, '');
-	return `${fileName === '' ? `${stem(pictures.target.fileName ?? 'portrait')}-merged` : stem(fileName)}.${extension}`;
+function outputFileName({ fileName, pictures: { target } }: MergeRequest, extension: string): string {
+	if (fileName !== '') return `${fileName.replace(/\.(jpe?g|png|bmp|webp)$/i, '')}.${extension}`;
+	const { fileName: targetName = 'portrait', fileExtension = '' } = target;
+	return `${targetName.endsWith(`.${fileExtension}`) ? targetName.slice(0, -fileExtension.length - 1) : targetName}-merged.${extension}`;
 }

@@ -201,6 +201,10 @@ function readBinary(context: IExecuteFunctions, itemIndex: number, label: string
 	const given: unknown = context.getNodeParameter(name, itemIndex);
 	if (typeof given === 'string' && !isEmpty(given)) return readBinaryField(context, itemIndex, label, given.trim());
 	if (isBinary(given)) return given;
+	if (typeof given === 'object' && given !== null && 'mimeType' in given) {
+		const advice = 'In n8n, $binary leaves the content out. Enter the name of the field instead, such as target.';
+		throw refuse(context, itemIndex, `'${label}' gives a binary without its content`, advice);
+	}
 	throw refuse(
 		context,
 		itemIndex,

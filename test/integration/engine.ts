@@ -1,0 +1,285 @@
+import { createRequire } from 'node:module';
+
+import type * as Di from '@n8n/di';
+import {
+	BinaryDataConfig,
+	BinaryDataService,
+	ExecutionLifecycleHooks,
+	ExternalSecretsProxy,
+	WorkflowExecute,
+} from 'n8n-core';
+import {
+	createEmptyRunExecutionData,
+	ICredentialsHelper,
+	NodeConnectionTypes,
+	UnexpectedError,
+	Workflow,
+	type IBinaryData,
+	type IConnections,
+	type ICredentialDataDecryptedObject,
+	type IHttpRequestOptions,
+	type INode,
+	type INodeExecutionData,
+	type INodeParameters,
+	type INodeProperties,
+	type INodeType,
+	type INodeTypes,
+	type IRun,
+	type IRunExecutionData,
+	type ITaskData,
+	type IWorkflowExecuteAdditionalData,
+	type IWorkflowSettings,
+	type IExecuteFunctions,
+} from 'n8n-workflow';
+
+import { AiLabToolsApi, MergePortraits } from '../../index.js';
+
+/** Where n8n keeps binary data: in memory, or on disk. */
+export type BinaryMode = 'default' | 'filesystem';
+
+/** A file as an upstream node hands it on. */
+export interface InputFile {
+	bytes: Buffer;
+	fileName?: string;
+	/** What the upstream node claims, true or not; `application/octet-stream` by default. */
+	mimeType?: string;
+}
+
+export interface EngineOptions {
+	binaryMode?: BinaryMode;
+	/** One input item for each: its binary fields, and its json. */
+	items: Array<{ files?: Record<string, InputFile>; json?: INodeExecutionData['json'] }>;
+	parameters?: INodeParameters;
+	credentials?: { apiKey: string; baseUrl: string };
+	/** Settings of the Merge Portraits node, such as `onError` or `retryOnFail`. */
+	nodeSettings?: Partial<INode>;
+	/** Settings of the workflow. */
+	settings?: IWorkflowSettings;
+	/** Another implementation of the node; the built one unless told otherwise. */
+	nodeType?: INodeType;
+	/** The data of an earlier execution to go on with, as n8n's Retry does. */
+	resume?: IRunExecutionData;
+	/** Called with a function that cancels the execution. */
+	onStart?: (cancel: () => void) => void;
+}
+
+export interface EngineResult {
+	/** Items of the first output. */
+	items: INodeExecutionData[];
+	/** Items of the error output, where On Error is `continueErrorOutput`. */
+	errorItems: INodeExecutionData[];
+	/** What the run of Merge Portraits left behind: error, hints, times. */
+	task: ITaskData;
+	run: IRun;
+	/** The bytes of a binary, wherever n8n keeps it. */
+	read(binary: IBinaryData | undefined): Promise<Buffer>;
+}
+
+// n8n-core's own copy: npm may have put another version of the container at the top level.
+const { Container }: typeof Di = createRequire(require.resolve('n8n-core'))('@n8n/di');
+
+const SOURCE = 'Source';
+const NODE = 'Merge Portraits';
+/** Stands for n8n's own address, which nothing here calls. */
+const ADDRESS = 'http://127.0.0.1/';
+const CREDENTIAL_ID = 'credential-1';
+
+/** Runs a workflow of a source and the Merge Portraits node in n8n-core's own engine. */
+export async function runInEngine(options: EngineOptions): Promise<EngineResult> {
+	const binaryData = await binaryDataService(options.binaryMode ?? 'default');
+	const credentials = options.credentials ?? { apiKey: 'simulator-key', baseUrl: 'http://127.0.0.1:1' };
+	const workflow = createWorkflow(options);
+	const additionalData = createAdditionalData(workflow, credentials);
+	const runExecutionData = options.resume ?? createEmptyRunExecutionData();
+	const engine = new WorkflowExecute(additionalData, 'manual', runExecutionData);
+	const execution = options.resume
+		? engine.processRunExecutionData(workflow)
+		: engine.run({ workflow, startNode: workflow.getNode(SOURCE) ?? undefined });
+	options.onStart?.(() => execution.cancel());
+	const run = await execution;
+	const task = run.data.resultData.runData[NODE]?.at(-1);
+	if (task === undefined) throw run.data.resultData.error ?? new UnexpectedError('The node was not run');
+	const [items, errorItems] = task.data?.main ?? [];
+	return {
+		items: items ?? [],
+		errorItems: errorItems ?? [],
+		task,
+		run,
+		read: async (binary) => {
+			if (binary === undefined) throw new UnexpectedError('There is no such binary');
+			return await binaryData.getAsBuffer(binary);
+		},
+	};
+}
+
+async function binaryDataService(mode: BinaryMode): Promise<BinaryDataService> {
+	Container.get(BinaryDataConfig).mode = mode;
+	const service = Container.get(BinaryDataService);
+	await service.init();
+	return service;
+}
+
+function createWorkflow({ items, parameters = {}, nodeSettings, settings, nodeType }: EngineOptions): Workflow {
+	const types: Record<string, INodeType> = {
+		source: new Source(items),
+		mergePortraits: nodeType ?? new MergePortraits(),
+	};
+	const find = (type: string) => {
+		const found = types[type.split('.').at(-1) ?? ''];
+		if (found === undefined) throw new UnexpectedError(`Unknown node type ${type}`);
+		return found;
+	};
+	const nodeTypes: INodeTypes = {
+		getByName: find,
+		getByNameAndVersion: find,
+		getKnownTypes: () => ({}),
+	};
+	const node = (name: string, type: string, rest: Partial<INode> = {}): INode => ({
+		id: name,
+		name,
+		type,
+		typeVersion: 1,
+		position: [0, 0],
+		parameters: {},
+		...rest,
+	});
+	const connections: IConnections = {
+		[SOURCE]: { main: [[{ node: NODE, type: NodeConnectionTypes.Main, index: 0 }]] },
+	};
+	return new Workflow({
+		id: 'workflow-1',
+		active: false,
+		nodeTypes,
+		connections,
+		settings,
+		nodes: [
+			node(SOURCE, 'test.source'),
+			node(NODE, 'n8n-nodes-ailabtools.mergePortraits', {
+				parameters,
+				credentials: { aiLabToolsApi: { id: CREDENTIAL_ID, name: 'AILabTools API' } },
+				...nodeSettings,
+			}),
+		],
+	});
+}
+
+/** Hands out the test's items, its files put into n8n's binary store as any node would. */
+class Source implements INodeType {
+	description = {
+		displayName: 'Source',
+		name: 'source',
+		group: ['trigger' as const],
+		version: 1,
+		description: '',
+		defaults: {},
+		inputs: [],
+		outputs: [NodeConnectionTypes.Main],
+		properties: [],
+	};
+
+	execute: INodeType['execute'];
+
+	constructor(items: EngineOptions['items']) {
+		this.execute = async function (this: IExecuteFunctions) {
+			const output: INodeExecutionData[] = [];
+			for (const [index, { files = {}, json = {} }] of items.entries()) {
+				const binary: Record<string, IBinaryData> = {};
+				for (const [field, { bytes, fileName, mimeType = 'application/octet-stream' }] of Object.entries(files)) {
+					binary[field] = await this.helpers.prepareBinaryData(bytes, fileName, mimeType);
+				}
+				output.push({ json: { ...json }, binary, pairedItem: { item: index } });
+			}
+			return [output];
+		};
+	}
+}
+
+async function notNeeded(): Promise<never> {
+	throw new UnexpectedError('Not needed in these tests');
+}
+
+/** Gives out the test's credential and signs with the package's own `authenticate`. */
+class CredentialsHelper extends ICredentialsHelper {
+	constructor(private readonly data: ICredentialDataDecryptedObject) {
+		super();
+	}
+
+	getParentTypes() {
+		return [];
+	}
+
+	isCredentialUsableByNode() {
+		return true;
+	}
+
+	async authenticate(credentials: ICredentialDataDecryptedObject, _type: string, request: IHttpRequestOptions) {
+		const { authenticate } = new AiLabToolsApi();
+		if (typeof authenticate !== 'function') throw new UnexpectedError('authenticate is no function');
+		return await authenticate(credentials, request);
+	}
+
+	async preAuthentication() {
+		return undefined;
+	}
+
+	async runPreAuthentication() {
+		return undefined;
+	}
+
+	async getCredentials() {
+		return await notNeeded();
+	}
+
+	async getDecrypted() {
+		return { ...this.data };
+	}
+
+	async updateCredentials() {}
+
+	async updateCredentialsOauthTokenData() {}
+
+	getCredentialsProperties(): INodeProperties[] {
+		return new AiLabToolsApi().properties;
+	}
+}
+
+function createAdditionalData(
+	workflow: Workflow,
+	credentials: ICredentialDataDecryptedObject,
+): IWorkflowExecuteAdditionalData {
+	const executionId = '1';
+	const workflowData = {
+		id: workflow.id,
+		name: 'test',
+		active: false,
+		activeVersionId: null,
+		isArchived: false,
+		createdAt: new Date(),
+		updatedAt: new Date(),
+		nodes: Object.values(workflow.nodes),
+		connections: workflow.connectionsBySourceNode,
+	};
+	return {
+		executionId,
+		credentialsHelper: new CredentialsHelper(credentials),
+		hooks: new ExecutionLifecycleHooks('manual', executionId, workflowData),
+		executeWorkflow: notNeeded,
+		getRunExecutionData: notNeeded,
+		getRuntimeCredential: notNeeded,
+		startRunnerTask: notNeeded,
+		logAiEvent: () => undefined,
+		currentNodeExecutionIndex: 0,
+		variables: {},
+		externalSecretsProxy: new ExternalSecretsProxy(),
+		restApiUrl: ADDRESS,
+		instanceBaseUrl: ADDRESS,
+		formBaseUrl: ADDRESS,
+		formWaitingBaseUrl: ADDRESS,
+		formTestBaseUrl: ADDRESS,
+		webhookBaseUrl: ADDRESS,
+		webhookWaitingBaseUrl: ADDRESS,
+		webhookTestBaseUrl: ADDRESS,
+		mcpBaseUrl: ADDRESS,
+		mcpTestBaseUrl: ADDRESS,
+	};
+}

@@ -1,0 +1,369 @@
+import { createHash } from 'node:crypto';
+
+import sharp from 'sharp';
+
+import { portrait } from '../portraits';
+import { startSimulator, type Fault, type Simulator } from '../simulator/simulator';
+import { runInEngine, type EngineOptions } from './engine';
+
+const KEY = 'simulator-key';
+
+let simulator: Simulator;
+let target: Buffer;
+let template: Buffer;
+
+beforeAll(async () => {
+	simulator = await startSimulator();
+	target = await portrait('ben');
+	template = await portrait('anna', { format: 'jpeg' });
+});
+beforeEach(() => simulator.reset());
+afterAll(async () => await simulator.close());
+
+const run = async (options: Partial<EngineOptions> = {}) =>
+	await runInEngine({
+		credentials: { apiKey: KEY, baseUrl: simulator.baseUrl },
+		items: [{ files: { target: { bytes: target }, template: { bytes: template } } }],
+		...options,
+	});
+
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+
+describe.each(['default', 'filesystem'] as const)('binary mode %s', (binaryMode) => {
+	it.each([
+		['png', 'image/png'],
+		['jpeg', 'image/jpeg'],
+		['bmp', 'image/bmp'],
+	] as const)('sends a %s as it is, with its own type, and puts out what came back', async (format, mimeType) => {
+		const bytes = await portrait('ben', { format });
+		const { items, read } = await run({
+			binaryMode,
+			items: [
+				{
+					files: { target: { bytes, fileName: 'ben.dat', mimeType: 'text/plain' }, template: { bytes: template } },
+					json: { name: 'Ben' },
+				},
+			],
+			parameters: { similarity: 0.75 },
+		});
+
+		const [request] = simulator.requests;
+		expect(simulator.requests).toHaveLength(1);
+		expect(request.method).toBe('POST');
+		expect(request.path).toBe('/api/portrait/effects/face-fusion');
+		expect(request.headers['ailabapi-api-key']).toBe(KEY);
+		expect(Number(request.headers['content-length'])).toBeGreaterThan(bytes.length + template.length);
+		expect(Object.keys(request.files).sort()).toEqual(['image_target', 'image_template']);
+		expect(request.files.image_target).toMatchObject({ fileName: 'ben.dat', mimeType });
+		expect(request.files.image_target.bytes?.equals(bytes)).toBe(true);
+		expect(request.files.image_template).toMatchObject({ fileName: 'template.jpg', mimeType: 'image/jpeg' });
+		expect(request.files.image_template.bytes?.equals(template)).toBe(true);
+		expect(request.fields).toEqual({ source_similarity: '0.75' });
+
+		const [item] = items;
+		expect(sha256(await read(item.binary?.data))).toBe(request.resultSha256);
+		expect(item.binary?.data).toMatchObject({
+			mimeType: 'image/jpeg',
+			fileExtension: 'jpg',
+			fileType: 'image',
+			fileName: 'ben-merged.jpg',
+		});
+		expect(item.json).toEqual({
+			name: 'Ben',
+			mergePortraits: {
+				requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+				logId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+				similarity: 0.75,
+				attempts: 1,
+				reused: false,
+			},
+		});
+		expect(await read(item.binary?.target)).toEqual(bytes);
+		expect(item.pairedItem).toEqual({ item: 0 });
+	});
+});
+
+describe('the picture', () => {
+	/** The mean difference of two pictures' middles, 0 to 255. */
+	async function difference(one: Buffer, other: Buffer): Promise<number> {
+		const middle = async (bytes: Buffer) =>
+			await sharp(bytes).extract({ left: 256, top: 256, width: 128, height: 128 }).removeAlpha().raw().toBuffer();
+		const [a, b] = [await middle(one), await middle(other)];
+		return a.reduce((sum, value, index) => sum + Math.abs(value - b[index]), 0) / a.length;
+	}
+
+	it('goes from the template to the face of the target as the similarity rises', async () => {
+		const similarities = [0, 0.25, 0.5, 0.75, 1];
+		const files = { target: { bytes: target }, template: { bytes: template } };
+		const { items, read } = await run({
+			items: similarities.map((similarity) => ({ files, json: { similarity } })),
+			parameters: { similarity: '={{ $json.similarity }}' },
+		});
+		const pictures = await Promise.all(items.map(async (item) => await read(item.binary?.data)));
+		const toTemplate = await Promise.all(pictures.map(async (picture) => await difference(picture, template)));
+		const toTarget = await Promise.all(pictures.map(async (picture) => await difference(picture, target)));
+		expect(toTemplate[0]).toBeLessThan(3);
+		expect(toTemplate).toEqual([...toTemplate].sort((a, b) => a - b));
+		expect(toTarget).toEqual([...toTarget].sort((a, b) => b - a));
+		expect(toTarget[4]).toBeLessThan(toTarget[0] / 2);
+	});
+
+	it('keeps a PNG answer a PNG', async () => {
+		const png = await startSimulator({ outputFormat: 'png' });
+		const { items, read } = await run({ credentials: { apiKey: KEY, baseUrl: png.baseUrl } });
+		await png.close();
+		expect(items[0].binary?.data).toMatchObject({ mimeType: 'image/png', fileName: 'portrait-merged.png' });
+		expect((await sharp(await read(items[0].binary?.data)).metadata()).format).toBe('png');
+	});
+});
+
+describe('parameters', () => {
+	it.each([[''], [null], ['  ']])('leaves the similarity out of the request when it is %j', async (similarity) => {
+		const { items } = await run({ parameters: { similarity } });
+		expect(simulator.requests[0].fields).toEqual({});
+		expect(items[0].json).toMatchObject({ mergePortraits: { attempts: 1 } });
+	});
+
+	it.each([
+		[0, '0'],
+		[1, '1'],
+		['0.25', '0.25'],
+	])('sends the similarity %j as %s', async (similarity, sent) => {
+		await run({ parameters: { similarity } });
+		expect(simulator.requests[0].fields).toEqual({ source_similarity: sent });
+	});
+
+	it('takes expressions that give the binary itself, of any node', async () => {
+		const { items } = await run({
+			items: [
+				{ files: { portrait: { bytes: target }, page: { bytes: template } } },
+				{ files: { portrait: { bytes: target } }, json: { second: true } },
+			],
+			parameters: {
+				targetBinaryPropertyName: '={{ $("Source").item.binary.portrait }}',
+				templateBinaryPropertyName: '={{ $("Source").first().binary.page }}',
+			},
+		});
+		expect(items).toHaveLength(2);
+		expect(items.map((item) => Object.keys(item.binary ?? {}))).toEqual([
+			['portrait', 'page', 'data'],
+			['portrait', 'data'],
+		]);
+		expect(simulator.requests[0].files.image_target.bytes?.equals(target)).toBe(true);
+		expect(simulator.requests[0].files.image_template.bytes?.equals(template)).toBe(true);
+	});
+
+	it('names the output field and the file as told, with the extension of the format that came', async () => {
+		const names = ['group', 'group.jpg', 'group.png', 'v1.2'];
+		const files = { target: { bytes: target }, template: { bytes: template } };
+		const { items } = await run({
+			items: names.map((name) => ({ files, json: { name } })),
+			parameters: { outputBinaryPropertyName: 'merged', options: { fileName: '={{ $json.name }}' } },
+		});
+		expect(items.map((item) => item.binary?.merged.fileName)).toEqual([
+			'group.jpg',
+			'group.jpg',
+			'group.jpg',
+			'v1.2.jpg',
+		]);
+	});
+
+	it('passes nothing on but the result when other input fields are not to be included', async () => {
+		const { items } = await run({
+			items: [{ files: { target: { bytes: target }, template: { bytes: template } }, json: { name: 'Ben' } }],
+			parameters: { options: { includeOtherFields: false } },
+		});
+		expect(Object.keys(items[0].json)).toEqual(['mergePortraits']);
+		expect(Object.keys(items[0].binary ?? {})).toEqual(['data']);
+	});
+
+	const both = { target: 0, template: 0 };
+	it.each<[string, EngineOptions['parameters'], object, string, string]>([
+		[
+			'a field that the item does not have',
+			{ targetBinaryPropertyName: 'portrait' },
+			both,
+			'\'Target Input Binary Field\' names the binary field "portrait", which the item does not have [item 0]',
+			'Binary fields of this item: target, template.',
+		],
+		[
+			'an item without binary fields',
+			{},
+			{},
+			'\'Target Input Binary Field\' names the binary field "target", which the item does not have [item 0]',
+			'The item has no binary fields.',
+		],
+		[
+			'a template field that is empty',
+			{ templateBinaryPropertyName: '={{ "" }}' },
+			both,
+			"'Template Input Binary Field' is empty [item 0]",
+			'Enter the name of a binary field',
+		],
+		[
+			'an expression that gives something else than a binary',
+			{ templateBinaryPropertyName: '={{ { a: 1 } }}' },
+			both,
+			"'Template Input Binary Field' gives no binary, but an object with the fields a [item 0]",
+			'Enter the name of a binary field',
+		],
+		[
+			'an expression with $binary, from which n8n leaves the content out',
+			{ targetBinaryPropertyName: '={{ $binary.target }}' },
+			both,
+			"'Target Input Binary Field' gives a binary without its content [item 0]",
+			'Enter the name of the field instead, such as target',
+		],
+		['1.5', { similarity: 1.5 }, both, "'Similarity' must be a number from 0 to 1, but is 1.5 [item 0]", 'such as 0.5'],
+		['-0.01', { similarity: -0.01 }, both, "'Similarity' must be a number from 0 to 1, but is -0.01 [item 0]", '0.5'],
+		[
+			'"abc"',
+			{ similarity: '={{ "abc" }}' },
+			both,
+			'\'Similarity\' must be a number from 0 to 1, but is "abc" [item 0]',
+			'such as 0.5',
+		],
+		[
+			'true',
+			{ similarity: '={{ true }}' },
+			both,
+			"'Similarity' must be a number from 0 to 1, but is true [item 0]",
+			'0.5',
+		],
+		[
+			'an output field that is empty',
+			{ outputBinaryPropertyName: '={{ " " }}' },
+			both,
+			"'Put Output File in Field' is empty [item 0]",
+			'Enter a field name',
+		],
+		[
+			'no request at a time',
+			{ options: { maxConcurrency: 0 } },
+			both,
+			"'Max Concurrent Requests' must be a whole number of at least 1, but is 0 [item 0]",
+			'such as 3',
+		],
+		[
+			'half a retry',
+			{ options: { maxRetries: 0.5 } },
+			both,
+			"'Max Retries' must be a whole number of at least 0, but is 0.5 [item 0]",
+			'such as 4',
+		],
+		[
+			'no time',
+			{ options: { timeout: '={{ "soon" }}' } },
+			both,
+			'\'Timeout\' must be a whole number of at least 1, but is "soon" [item 0]',
+			'such as 60000',
+		],
+	])('refuses %s before anything is sent', async (_what, parameters, fields, message, advice) => {
+		const pictures: EngineOptions['items'][number]['files'] = {
+			target: { bytes: target },
+			template: { bytes: template },
+		};
+		const files = 'target' in fields ? pictures : {};
+		const { task } = await run({ parameters, items: [{ files }] });
+		expect(task.error?.message).toBe(message);
+		expect(task.error?.description).toContain(advice);
+		expect(simulator.requests).toHaveLength(0);
+	});
+});
+
+describe('the credential', () => {
+	it('says that the key was not accepted and where keys are found, without telling the key', async () => {
+		const apiKey = 'sk-a-key-that-nobody-may-see';
+		const { task, run: execution } = await run({ credentials: { apiKey, baseUrl: simulator.baseUrl } });
+		expect(task.error?.message).toBe('AILabTools did not accept the API key [item 0]');
+		expect(task.error?.description).toContain('developer console of your account on www.ailabtools.com');
+		expect(task.error?.description).toContain('code: ERROR_USER_NOT_EXISTS');
+		expect(simulator.requests).toHaveLength(1);
+		expect(JSON.stringify(execution)).not.toContain(apiKey);
+	});
+
+	it('takes a base URL with a slash at its end and a key with white space around it', async () => {
+		const { items } = await run({ credentials: { apiKey: ` ${KEY}\n`, baseUrl: ` ${simulator.baseUrl}/ ` } });
+		expect(items).toHaveLength(1);
+		expect(simulator.requests[0].path).toBe('/api/portrait/effects/face-fusion');
+	});
+
+	it('refuses a base URL that is none', async () => {
+		const { task } = await run({ credentials: { apiKey: KEY, baseUrl: 'www.ailabapi.com' } });
+		expect(task.error?.message).toBe("'Base URL' of the credential is not an address");
+	});
+
+	it('does not follow a redirect, which would take the key to another host', async () => {
+		const other = await startSimulator();
+		simulator.setFault(() => ({ kind: 'redirect', location: `${other.baseUrl}/api/portrait/effects/face-fusion` }));
+		const { task } = await run();
+		await other.close();
+		expect(task.error?.message).toBe('No AILabTools API answers at this address [item 0]');
+		expect(simulator.requests).toHaveLength(1);
+		expect(other.requests).toHaveLength(0);
+	});
+});
+
+describe('the answer', () => {
+	const success = (data: unknown) => JSON.stringify({ request_id: 'r-1', log_id: 'l-1', error_code: 0, data });
+	it.each<[string, Fault, string, string]>([
+		[
+			'a page instead of JSON',
+			{ kind: 'html', status: 200 },
+			'AILabTools answered with something that is not JSON [item 0]',
+			'AILabTools says: “',
+		],
+		[
+			'JSON that is cut short',
+			{ kind: 'body', status: 200, body: success({ image: 'abcd' }).slice(0, -4) },
+			'AILabTools answered with something that is not JSON [item 0]',
+			'{"request_id":"r-1"',
+		],
+		[
+			'no picture',
+			{ kind: 'body', status: 200, body: success({}) },
+			'The answer of AILabTools holds no picture [item 0]',
+			'request_id: r-1, log_id: l-1',
+		],
+		[
+			'Base64 with a hole in it',
+			{ kind: 'body', status: 200, body: success({ image: '/9j/4AAQ*kZJRgAB' }) },
+			'The picture in the answer of AILabTools is damaged [item 0]',
+			'request_id: r-1, log_id: l-1',
+		],
+		[
+			'a picture of unknown format',
+			{ kind: 'body', status: 200, body: success({ image: Buffer.from('not a picture').toString('base64') }) },
+			'AILabTools answered with a picture of unknown format [item 0]',
+			'request_id: r-1, log_id: l-1',
+		],
+		[
+			'HTTP 200 with an error code',
+			{
+				kind: 'body',
+				status: 200,
+				body: JSON.stringify({
+					request_id: 'r-1',
+					log_id: 'l-1',
+					error_code: 422,
+					error_code_str: 'ERROR_BLURRY_FACE',
+				}),
+			},
+			'The face in a picture is too blurred for AILabTools [item 0]',
+			'code: ERROR_BLURRY_FACE, request_id: r-1, log_id: l-1',
+		],
+	])('is refused when it holds %s', async (_what, fault, message, description) => {
+		simulator.setFault(() => fault);
+		const { task } = await run();
+		expect(task.error?.message).toBe(message);
+		expect(task.error?.description).toContain(description);
+		expect(simulator.requests).toHaveLength(1);
+	});
+
+	it('never shows the key that a proxy echoes', async () => {
+		simulator.setFault(() => ({ kind: 'body', status: 200, body: `<p>Bad header ailabapi-api-key: ${KEY}</p>` }));
+		const { task, run: execution } = await run();
+		expect(task.error?.description).toContain('“Bad header ailabapi-api-key: ***”');
+		expect(JSON.stringify(execution)).not.toContain(KEY);
+	});
+});
