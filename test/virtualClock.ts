@@ -56,3 +56,36 @@ export class VirtualClock implements Clock {
 		this.timers.push({ at, fire });
 	}
 }
+
+/** A clock for real requests: waits are over at once and only counted, and requests run into their time-out when told to. */
+export class SkippingClock implements Clock {
+	/** Every wait that was skipped, ms. */
+	readonly waits: number[] = [];
+	private time = 0;
+	private pending: Array<{ ms: number; controller: AbortController }> = [];
+
+	now(): number {
+		return this.time;
+	}
+
+	async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+		signal?.throwIfAborted();
+		this.waits.push(ms);
+		await new Promise((resolve) => setImmediate(resolve));
+		signal?.throwIfAborted();
+		this.time += ms;
+	}
+
+	timeout(ms: number): AbortSignal {
+		const controller = new AbortController();
+		this.pending.push({ ms, controller });
+		return controller.signal;
+	}
+
+	/** Lets the time of every request that is still waited for run out. */
+	expire(): void {
+		const expired = this.pending.splice(0);
+		this.time += Math.max(0, ...expired.map(({ ms }) => ms));
+		expired.forEach(({ controller }) => controller.abort());
+	}
+}

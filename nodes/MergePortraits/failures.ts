@@ -71,6 +71,10 @@ export function failureItem(
 	input: INodeExecutionData,
 ): INodeExecutionData {
 	const item = { ...input, json: { ...input.json, ...fields }, pairedItem: { item: itemIndex } };
-	// n8n moves the items that carry an error to the error output; elsewhere it would only swell the execution's data.
-	return context.getNode().onError === 'continueErrorOutput' ? { ...item, error } : item;
+	if (context.getNode().onError === 'continueErrorOutput') {
+		// n8n moves items that carry an error to the error output, as copies; where the copy still carries it, n8n replaces
+		// the json by the message alone. What is not enumerable is not copied.
+		Object.defineProperty(item, 'error', { value: error, enumerable: false });
+	}
+	return item;
 }
