@@ -1,0 +1,209 @@
+import sharp from 'sharp';
+
+import { imageRequirements } from '../../nodes/MergePortraits/imageRequirements';
+import { faceless, portrait, type PortraitOptions } from '../portraits';
+import { MAX_FILE_BYTES, PIXELS } from '../simulator/rules';
+import { startSimulator, type Simulator } from '../simulator/simulator';
+import { runInEngine, type EngineOptions } from './engine';
+
+let simulator: Simulator;
+let target: Buffer;
+let template: Buffer;
+
+beforeAll(async () => {
+	simulator = await startSimulator({ keepBytes: false });
+	target = await portrait('ben');
+	template = await portrait('anna');
+});
+beforeEach(() => simulator.reset());
+afterAll(async () => await simulator.close());
+
+const labels = { target: 'Target Input Binary Field', template: 'Template Input Binary Field' };
+
+async function run(
+	pictures: Partial<Record<'target' | 'template', Buffer>>,
+	validateImages = true,
+	options: Partial<EngineOptions> = {},
+) {
+	const { target: one = target, template: other = template } = pictures;
+	return await runInEngine({
+		credentials: { apiKey: 'simulator-key', baseUrl: simulator.baseUrl },
+		items: [{ files: { target: { bytes: one }, template: { bytes: other } } }],
+		parameters: { options: { validateImages, maxRetries: 0 } },
+		...options,
+	});
+}
+
+const sized =
+	(width: number, height: number, options: PortraitOptions = {}) =>
+	async () =>
+		await portrait('ben', { width, height, ...options });
+const ofBytes = (length: number) => async () => {
+	const jpeg = await portrait('ben', { format: 'jpeg' });
+	return Buffer.concat([jpeg, Buffer.alloc(length - jpeg.length)]);
+};
+const MB = 1024 * 1024;
+
+/** One row for each documented limit and side of it; a refused one has its message and the code that the service gives. */
+const rows: Array<
+	[role: 'target' | 'template', what: string, make: () => Promise<Buffer>, refused?: string, code?: string]
+> = [
+	['target', '129 × 640 px', sized(129, 640)],
+	[
+		'target',
+		'128 × 640 px',
+		sized(128, 640),
+		'is 128 × 640 px, allowed: width and height larger than 128 px',
+		'FILE_RESOLUTION_EXCEEDS_LIMITS',
+	],
+	['target', '640 × 129 px', sized(640, 129)],
+	[
+		'target',
+		'640 × 128 px',
+		sized(640, 128),
+		'is 640 × 128 px, allowed: width and height larger than 128 px',
+		'FILE_RESOLUTION_EXCEEDS_LIMITS',
+	],
+	['target', '4095 × 300 px', sized(4095, 300)],
+	[
+		'target',
+		'4096 × 300 px',
+		sized(4096, 300),
+		'is 4096 × 300 px, allowed: width and height larger than 128 px and smaller than 4096 px',
+		'FILE_RESOLUTION_EXCEEDS_LIMITS',
+	],
+	['target', '300 × 4095 px', sized(300, 4095, { format: 'jpeg' })],
+	[
+		'target',
+		'300 × 4096 px',
+		sized(300, 4096, { format: 'jpeg' }),
+		'is 300 × 4096 px',
+		'FILE_RESOLUTION_EXCEEDS_LIMITS',
+	],
+	['template', '201 × 640 px', sized(201, 640)],
+	[
+		'template',
+		'200 × 640 px',
+		sized(200, 640),
+		'is 200 × 640 px, allowed: width and height larger than 200 px',
+		'FILE_RESOLUTION_EXCEEDS_LIMITS',
+	],
+	['template', '640 × 201 px', sized(640, 201, { format: 'bmp' })],
+	['template', '640 × 200 px', sized(640, 200, { format: 'bmp' }), 'is 640 × 200 px', 'FILE_RESOLUTION_EXCEEDS_LIMITS'],
+	['template', '4095 × 300 px', sized(4095, 300)],
+	['template', '4096 × 300 px', sized(4096, 300), 'is 4096 × 300 px', 'FILE_RESOLUTION_EXCEEDS_LIMITS'],
+	['target', 'exactly 4 MB', ofBytes(4 * MB)],
+	['target', '4 MB and one byte', ofBytes(4 * MB + 1), 'has 4.01 MB, allowed: at most 4 MB', 'FILE_SIZE_EXCEEDS_LIMIT'],
+	['template', 'exactly 4 MB', ofBytes(4 * MB)],
+	[
+		'template',
+		'4 MB and one byte',
+		ofBytes(4 * MB + 1),
+		'has 4.01 MB, allowed: at most 4 MB',
+		'FILE_SIZE_EXCEEDS_LIMIT',
+	],
+	[
+		'target',
+		'a greyscale JPEG',
+		sized(640, 640, { format: 'jpeg', greyscale: true }),
+		'is black-and-white, allowed: a picture in colour',
+		'ERROR_CONTENT_NON_COMPLIANCE',
+	],
+	[
+		'target',
+		'a greyscale PNG',
+		sized(640, 640, { greyscale: true }),
+		'is black-and-white',
+		'ERROR_CONTENT_NON_COMPLIANCE',
+	],
+	['template', 'a greyscale JPEG', sized(640, 640, { format: 'jpeg', greyscale: true })],
+	['template', 'a greyscale PNG', sized(640, 640, { greyscale: true })],
+	[
+		'target',
+		'a WebP',
+		async () => await sharp(target).webp().toBuffer(),
+		'is a WebP picture, allowed: JPEG, PNG or BMP',
+		'UNSUPPORTED_FILE_TYPES',
+	],
+	[
+		'template',
+		'a GIF',
+		async () => await sharp(template).gif().toBuffer(),
+		'is no picture that can be read, allowed: JPEG, PNG or BMP',
+		'UNSUPPORTED_FILE_TYPES',
+	],
+	[
+		'target',
+		'text',
+		async () => await Promise.resolve(Buffer.from('Hello')),
+		'is no picture that can be read',
+		'UNSUPPORTED_FILE_TYPES',
+	],
+];
+
+describe.each(rows)('%s: %s', (role, _what, make, refused, code) => {
+	it(refused ? 'is refused before anything is sent' : 'is sent and merged', async () => {
+		const { task, items } = await run({ [role]: await make() });
+		if (refused) {
+			expect(task.error?.message).toContain(`'${labels[role]}' ${refused}`);
+			expect(task.error?.message).toMatch(/ \[item 0\]$/);
+			expect(task.error?.description).toBeTruthy();
+			expect(simulator.requests).toHaveLength(0);
+		} else {
+			expect(task.error).toBeUndefined();
+			expect(items[0].binary?.data.mimeType).toBe('image/jpeg');
+		}
+	});
+
+	it('is judged likewise by the service', async () => {
+		await run({ [role]: await make() }, false);
+		expect(simulator.requests[0]).toMatchObject({ status: refused ? expect.any(Number) : 200 });
+		expect(simulator.requests[0].code || undefined).toBe(code);
+	});
+});
+
+test('the node and the simulator have written down the same limits, each for itself', () => {
+	const { maxBytes, minSide, maxSide } = imageRequirements;
+	expect(maxBytes).toBe(MAX_FILE_BYTES);
+	expect({ above: minSide.target, below: maxSide }).toEqual(PIXELS.image_target);
+	expect({ above: minSide.template, below: maxSide }).toEqual(PIXELS.image_template);
+});
+
+test('all that is wrong with an item is told at once', async () => {
+	const { task } = await run({
+		target: await portrait('ben', { width: 100, height: 90, greyscale: true }),
+		template: await portrait('anna', { width: 5000, height: 300, format: 'bmp', minBytes: 5 * MB }),
+	});
+	expect(task.error?.message).toBe(
+		"'Target Input Binary Field' is 100 × 90 px, allowed: width and height larger than 128 px and smaller than 4096 px; " +
+			"'Target Input Binary Field' is black-and-white, allowed: a picture in colour; " +
+			"'Template Input Binary Field' has 5 MB, allowed: at most 4 MB [item 0]",
+	);
+	expect(task.error?.description).toContain("operation 'Resize'");
+	expect(task.error?.description).toContain('Provide a portrait in colour');
+	expect(simulator.requests).toHaveLength(0);
+});
+
+test('an empty file is refused with the validation off too', async () => {
+	const { task } = await run({ target: Buffer.alloc(0) }, false);
+	expect(task.error?.message).toContain("'Target Input Binary Field' is an empty file");
+	expect(simulator.requests).toHaveLength(0);
+});
+
+test('a picture without a face is for the service to refuse', async () => {
+	const { task } = await run({ target: await faceless() });
+	expect(task.error?.message).toBe('AILabTools found no face in a picture [item 0]');
+	expect(task.error?.description).toContain('AILabTools says: “No face detected in the file.”');
+	expect(simulator.requests).toHaveLength(1);
+});
+
+test('a stored binary that is too large is refused by its recorded size, before its bytes are loaded', async () => {
+	const { BinaryDataService } = await import('n8n-core');
+	const load = jest.spyOn(BinaryDataService.prototype, 'getAsBuffer');
+	const large = Buffer.concat([target, Buffer.alloc(5 * MB)]);
+	const { task } = await run({ target: large }, true, { binaryMode: 'filesystem' });
+	const loaded = await Promise.all(load.mock.results.map(async ({ value }) => (await value).length));
+	load.mockRestore();
+	expect(task.error?.message).toMatch(/'Target Input Binary Field' has 5\.0\d MB, allowed: at most 4 MB/);
+	expect(loaded).toEqual([template.length]);
+});
