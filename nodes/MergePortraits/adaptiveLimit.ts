@@ -56,7 +56,7 @@ export class AdaptiveLimit {
 	private caution = 0;
 	private raised = false;
 	private heldBackBy: 'atOnce' | 'perSecond' = 'atOnce';
-	private stopped = false;
+	private readonly stopped = new AbortController();
 
 	constructor(
 		private readonly max: number,
@@ -94,12 +94,12 @@ export class AdaptiveLimit {
 
 	/** Lets nothing through any more, and sends away what waits. */
 	stop(): void {
-		this.stopped = true;
+		this.stopped.abort();
 		this.waiting.splice(0).forEach((resolve) => resolve(undefined));
 	}
 
 	private async admission(first: boolean): Promise<Sent | undefined> {
-		if (this.stopped) return undefined;
+		if (this.stopped.signal.aborted) return undefined;
 		return await new Promise((resolve) => {
 			if (first) this.waiting.unshift(resolve);
 			else this.waiting.push(resolve);
@@ -131,10 +131,12 @@ export class AdaptiveLimit {
 	private wakeAt(time: number): void {
 		if (this.wakesAt !== undefined && this.wakesAt <= time) return;
 		this.wakesAt = time;
-		void this.clock.sleep(time - this.clock.now()).then(() => {
+		const wake = () => {
 			if (this.wakesAt === time) this.wakesAt = undefined;
 			this.admit();
-		});
+		};
+		// Rejects when the limit is stopped: then nothing waits any more.
+		void this.clock.sleep(time - this.clock.now(), this.stopped.signal).then(wake, wake);
 	}
 
 	/** Refusals come promptly, so what has been in flight for longer than they take was taken. */

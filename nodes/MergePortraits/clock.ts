@@ -10,18 +10,18 @@ export interface Clock {
 	timeout(ms: number): AbortSignal;
 }
 
+/** n8n's sleep cannot be cancelled, so a long wait is made of short ones. */
+const SLICE_MS = 250;
+
 export const systemClock: Clock = {
 	now: () => Date.now(),
 	timeout: (ms) => AbortSignal.timeout(ms),
 	sleep: async (ms, signal) => {
+		const end = Date.now() + ms;
+		for (let left = ms; left > 0; left = end - Date.now()) {
+			signal?.throwIfAborted();
+			await sleep(Math.min(left, SLICE_MS));
+		}
 		signal?.throwIfAborted();
-		await new Promise<void>((resolve, reject) => {
-			const cancel = () => reject(signal?.reason);
-			signal?.addEventListener('abort', cancel, { once: true });
-			void sleep(ms).then(() => {
-				signal?.removeEventListener('abort', cancel);
-				resolve();
-			});
-		});
 	},
 };

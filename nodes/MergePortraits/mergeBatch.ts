@@ -131,10 +131,7 @@ class Batch {
 			if ('heldBack' in outcome) {
 				return this.refusedForAll && refusalFailure(node, itemIndex, this.refusedForAll, false);
 			}
-			if (outcome.refusal.blame === 'account' || outcome.refusal.blame === 'load') {
-				this.refusedForAll ??= outcome.refusal;
-				this.limit.stop();
-			}
+			this.stopFor(outcome.refusal);
 			return refusalFailure(node, itemIndex, outcome.refusal);
 		} catch (error) {
 			return thrownFailure(node, itemIndex, error);
@@ -144,11 +141,15 @@ class Batch {
 	private async merge(pair: FaceFusionRequest, request: MergeRequest): Promise<PaidResult | Unpaid> {
 		const { context, clock, signal } = this;
 		const connection = { ...this.connection, timeoutMs: request.timeoutMs, clock, signal };
-		const send = async () =>
-			(await this.limit.run(
-				async () => await faceFusion(context, pair, connection),
-				(answer) => ('refusal' in answer && answer.refusal.blame === 'load' ? answer.refusal : undefined),
-			)) ?? { heldBack: true as const };
+		const sendOnce = async () => {
+			const answer = await faceFusion(context, pair, connection);
+			// Before the limit lets the next one through.
+			if ('refusal' in answer && answer.refusal.resends === 0) this.stopFor(answer.refusal);
+			return answer;
+		};
+		const loadRefusal = (answer: Awaited<ReturnType<typeof sendOnce>>) =>
+			'refusal' in answer && answer.refusal.blame === 'load' ? answer.refusal : undefined;
+		const send = async () => (await this.limit.run(sendOnce, loadRefusal)) ?? { heldBack: true as const };
 		const options = { maxRetries: request.maxRetries, clock, random: Math.random, signal };
 		const { outcome, attempts } = await sendWithRetries(send, options);
 		if (!('bytes' in outcome)) return outcome;
@@ -183,6 +184,15 @@ class Batch {
 		} else {
 			this.stop();
 		}
+	}
+
+	/** Starts no more requests when no other item would fare better, or when On Error says to stop. */
+	private stopFor(refusal: Refusal): void {
+		if (refusal.blame === 'account' || refusal.blame === 'load') {
+			this.refusedForAll ??= refusal;
+			this.limit.stop();
+		}
+		if (!this.context.continueOnFail()) this.stop();
 	}
 
 	/** Requests in flight are let finish, so that what is paid for is kept; no new ones start. */

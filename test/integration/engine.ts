@@ -73,6 +73,8 @@ export interface EngineResult {
 	run: IRun;
 	/** The bytes of a binary, wherever n8n keeps it. */
 	read(binary: IBinaryData | undefined): Promise<Buffer>;
+	/** Where the file of a stored binary is. */
+	pathOf(binaryId: string): string;
 }
 
 // n8n-core's own copy: npm may have put another version of the container at the top level.
@@ -109,6 +111,7 @@ export async function runInEngine(options: EngineOptions): Promise<EngineResult>
 			if (binary === undefined) throw new UnexpectedError('There is no such binary');
 			return await binaryData.getAsBuffer(binary);
 		},
+		pathOf: (binaryId) => binaryData.getPath(binaryId),
 	};
 }
 
