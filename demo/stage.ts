@@ -1,0 +1,111 @@
+/** What `npm run demo` and `npm run dev` begin with: n8n with the package, a service, two portraits, the examples. */
+import { once } from 'node:events';
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { extname, join, resolve } from 'node:path';
+
+import { installN8n } from '../test/n8n/installation';
+import { createN8n, type N8n, type Workflow } from '../test/n8n/n8n';
+import { packTarball } from '../test/n8n/pack';
+import { freePort } from '../test/n8n/processes';
+import { progressLine } from '../test/n8n/progress';
+import { portrait } from '../test/portraits';
+import { startSimulator } from '../test/simulator/simulator';
+
+const PROJECT = resolve(__dirname, '..');
+
+/** Git-ignored. The pictures, and what the workflows make of them. */
+export const OUTPUT_FOLDER = join(PROJECT, 'demo-output');
+
+const { AILABTOOLS_API_KEY: realKey, AILABTOOLS_TARGET, AILABTOOLS_TEMPLATE } = process.env;
+
+export const usesRealService = Boolean(realKey);
+
+export interface Stage {
+	n8n: N8n;
+	/** The names of both pictures in the output folder. */
+	target: string;
+	template: string;
+	/** The ids in n8n of the workflows in `examples`, by file name without extension. */
+	workflows: Record<string, string>;
+}
+
+/** Sets everything up. n8n keeps all in `userFolder`. The simulator listens at `port` or the next free one, else at any. */
+export async function setStage({ userFolder, port }: { userFolder: string; port?: number }): Promise<Stage> {
+	step('Installing n8n 2.41.1, unless it is there: the first time takes minutes and 3 GB');
+	const progress = progressLine();
+	const installation = await installN8n('2.41.1', progress.show);
+	progress.done();
+
+	step('Packing this package as npm would, and installing it in n8n as a community node');
+	const env = { N8N_RESTRICT_FILE_ACCESS_TO: OUTPUT_FOLDER };
+	const n8n = await createN8n({ installation, userFolder, tarball: await packTarball(), env });
+
+	step('Two portraits: a target that gives the face, a template that receives it');
+	await mkdir(OUTPUT_FOLDER, { recursive: true });
+	const target = await providePicture('target', AILABTOOLS_TARGET);
+	const template = await providePicture('template', AILABTOOLS_TEMPLATE);
+
+	const simulator = realKey ? undefined : await startSimulator({ port: port && (await freePort(port)) });
+	if (simulator) atEnd(() => simulator.close());
+	const baseUrl = simulator?.baseUrl ?? 'https://www.ailabapi.com';
+	step(realKey ? `The service: ${baseUrl} with AILABTOOLS_API_KEY` : `The service: the simulator at ${baseUrl}`);
+
+	step('Importing a credential and the example workflows');
+	const data = { apiKey: realKey ?? 'simulator-key', baseUrl };
+	await n8n.importCredentials({ id: 'aiLabToolsDemo', name: 'AILabTools API', type: 'aiLabToolsApi', data });
+	const examples = await readExamples({ folder: OUTPUT_FOLDER, target, template });
+	const ids = await n8n.importWorkflows(...examples.values());
+	const workflows = Object.fromEntries([...examples.keys()].map((key, index) => [key, ids[index]]));
+	return { n8n, target, template, workflows };
+}
+
+let steps = 0;
+
+/** Prints a numbered step. */
+export function step(text: string): void {
+	console.log(`${++steps}. ${text}`);
+}
+
+const lastSteps: (() => unknown)[] = [];
+
+/** What is to be done when the program has ended, been interrupted, or failed; the latest first. */
+export function atEnd(work: () => unknown): void {
+	lastSteps.unshift(work);
+}
+
+/** Runs the program until it ends or is interrupted. What it throws is printed without the key. */
+export async function main(program: () => Promise<void>): Promise<never> {
+	const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+	try {
+		await Promise.race([program(), interrupted.then(() => (process.exitCode ??= 130))]);
+	} catch (error) {
+		const message = error instanceof Error ? error.message : String(error);
+		console.error(realKey ? message.replaceAll(realKey, '(key)') : message);
+		process.exitCode = 1;
+	}
+	for (const work of lastSteps) await work();
+	process.exit();
+}
+
+async function providePicture(name: string, given: string | undefined): Promise<string> {
+	const file = `${name}${given ? extname(given) : '.jpg'}`;
+	if (given) await copyFile(given, join(OUTPUT_FOLDER, file));
+	else await writeFile(join(OUTPUT_FOLDER, file), await portrait(name, { format: 'jpeg' }));
+	return file;
+}
+
+/** Reads the examples, with these values in the place of those in their Settings node. */
+async function readExamples(settings: Record<string, string>): Promise<Map<string, Workflow>> {
+	const folder = join(PROJECT, 'examples');
+	const examples = new Map<string, Workflow>();
+	for (const file of (await readdir(folder)).filter((name) => name.endsWith('.json'))) {
+		const workflow: Workflow = JSON.parse(await readFile(join(folder, file), 'utf8'), (_key, value) =>
+			isAssignment(value) && value.name in settings ? { ...value, value: settings[value.name] } : value,
+		);
+		examples.set(file.replace('.json', ''), workflow);
+	}
+	return examples;
+}
+
+const isAssignment = (value: unknown): value is { name: string; value: unknown } =>
+	typeof value === 'object' && value !== null && 'name' in value && typeof value.name === 'string' && 'value' in value;
