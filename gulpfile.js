@@ -34,5 +34,5 @@ function codex() {
 	return src('nodes/*/*.node.json', { base: '.' }).pipe(dest('dist'));
 }
 
-exports.build = series(clean, typecheck, parallel(javascript, icons, codex));
+exports.build = series(typecheck, clean, parallel(javascript, icons, codex));
 exports.default = exports.build;

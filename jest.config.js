@@ -11,5 +11,5 @@ module.exports = {
 	},
 	// DiceBear is published as ES modules only, which Jest cannot load on Node 20.
 	transformIgnorePatterns: ['/node_modules/(?!@dicebear/)', '/dist/'],
-	modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.cache/'],
+	modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.cache/', '<rootDir>/test-output/'],
 };

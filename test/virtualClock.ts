@@ -12,8 +12,12 @@ export class VirtualClock implements Clock {
 	async sleep(ms: number, signal?: AbortSignal): Promise<void> {
 		signal?.throwIfAborted();
 		await new Promise<void>((resolve, reject) => {
-			this.at(this.time + ms, resolve);
-			signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+			const cancel = () => reject(signal?.reason);
+			signal?.addEventListener('abort', cancel, { once: true });
+			this.at(this.time + ms, () => {
+				signal?.removeEventListener('abort', cancel);
+				resolve();
+			});
 		});
 	}
 

@@ -1,4 +1,5 @@
 import type { Clock } from './clock';
+import { PATIENCE_MS } from './retry';
 
 /** What the service said when it refused a request for load. */
 export interface LoadRefusal {
@@ -23,8 +24,6 @@ const SECOND_MS = 1_000;
 const MARGIN_MS = 30;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 8_000;
-/** How long requests may be refused for load while none succeeds. */
-const PATIENCE_MS = 120_000;
 /** After how many usual durations without a refusal the limit is raised; refusals multiply it, up to the most caution. */
 const CALM_DURATIONS = 10;
 const MOST_CAUTION = 4;
@@ -32,8 +31,15 @@ const MOST_CAUTION = 4;
 const MEMORY = 256;
 
 /**
- * Lets through as many requests as the account takes, which is not published and is found out from its refusals:
- * how many at a time, and how many per second. Begins with 3, as AILabTools advises.
+ * Lets through as many requests as the account takes, which is not published and is found out from its refusals.
+ *
+ * It keeps two limits, because accounts have two: requests at a time, and requests per second. It begins with 3 at a time,
+ * as AILabTools advises, and one more with every success. The first refusal ends that. From then on a refusal lowers the
+ * limit that it speaks of, and pauses; a time without any raises the limit that holds requests back, by one, to see whether
+ * the account takes more. The more often it does not, the longer until the next try.
+ *
+ * Which limit a refusal speaks of: when as many requests were in flight before and all taken, it is the frequency; else the
+ * number. Other workers on the same key look like a smaller account, and are shared with by the same rules.
  */
 export class AdaptiveLimit {
 	private readonly waiting: Array<(admitted: Sent | undefined) => void> = [];

@@ -17,9 +17,17 @@ export interface UnfitPicture {
 	violations: Array<Violation & { role: ImageRole }>;
 }
 
+interface LoadedPicture {
+	/** The id of a stored binary, or the content itself where n8n keeps it in memory. */
+	content: string;
+	fileName: string | undefined;
+	validate: boolean;
+	loaded: Promise<InputPicture | UnfitPicture>;
+}
+
 /** Reads pictures from n8n's binary store. The last one of each role is kept, so that one template is read once for all items. */
 export class InputPictures {
-	private readonly last: Partial<Record<ImageRole, { key: string; loaded: Promise<InputPicture | UnfitPicture> }>> = {};
+	private readonly last: Partial<Record<ImageRole, LoadedPicture>> = {};
 
 	constructor(private readonly context: IExecuteFunctions) {}
 
@@ -32,11 +40,13 @@ export class InputPictures {
 		binary: IBinaryData,
 		validate: boolean,
 	): Promise<InputPicture | UnfitPicture> {
-		const key = `${validate} ${binary.fileName} ${binary.id ?? binary.data}`;
+		const content = binary.id ?? binary.data;
 		const last = this.last[role];
-		if (last?.key === key) return await last.loaded;
+		if (last?.content === content && last.fileName === binary.fileName && last.validate === validate) {
+			return await last.loaded;
+		}
 		const loaded = this.read(role, itemIndex, binary, validate);
-		this.last[role] = { key, loaded };
+		this.last[role] = { content, fileName: binary.fileName, validate, loaded };
 		return await loaded;
 	}
 

@@ -32,13 +32,18 @@ export async function mergeBatch(
 
 async function readConnection(context: IExecuteFunctions): Promise<{ baseUrl: string; apiKey: string }> {
 	const { baseUrl, apiKey } = await context.getCredentials<{ baseUrl: string; apiKey: string }>('aiLabToolsApi');
-	const trimmed = baseUrl.trim().replace(/\/+$/, '');
-	if (!/^https?:\/\/\S+$/.test(trimmed)) {
+	const trimmed = { baseUrl: baseUrl.trim().replace(/\/+$/, ''), apiKey: apiKey.trim() };
+	if (!/^https?:\/\/\S+$/.test(trimmed.baseUrl)) {
 		throw new NodeOperationError(context.getNode(), "'Base URL' of the credential is not an address", {
 			description: 'Open the credential and enter an address such as https://www.ailabapi.com.',
 		});
 	}
-	return { baseUrl: trimmed, apiKey: apiKey.trim() };
+	if (trimmed.apiKey === '') {
+		throw new NodeOperationError(context.getNode(), "'API Key' of the credential is empty", {
+			description: 'Open the credential and enter the key that the developer console of your AILabTools account shows.',
+		});
+	}
+	return trimmed;
 }
 
 /** What became of a pair that was not merged: refused, or held back because the batch had stopped. */
@@ -102,12 +107,16 @@ class Batch {
 			if (result === undefined) continue;
 			if (result instanceof Failure) this.fail(itemIndex, result);
 			else this.output[itemIndex] = result;
-			const finished = this.merged + this.failures.size;
-			if (finished % LOG_EVERY === 0) {
-				const counts = { merged: this.merged, reused: this.reused, failed: this.failures.size };
-				this.context.logger.info(`Merge Portraits: ${finished} of ${this.items.length} items finished`, counts);
-			}
+			this.logProgress();
 		}
+	}
+
+	private logProgress(): void {
+		const finished = this.merged + this.failures.size;
+		const isLast = finished === this.items.length && finished > LOG_EVERY;
+		if (finished % LOG_EVERY !== 0 && !isLast) return;
+		const counts = { merged: this.merged, reused: this.reused, failed: this.failures.size };
+		this.context.logger.info(`Merge Portraits: ${finished} of ${this.items.length} items finished`, counts);
 	}
 
 	/** One item to its output item or its failure; undefined when the batch stopped before it was sent. */
@@ -141,7 +150,9 @@ class Batch {
 	private async merge(pair: FaceFusionRequest, request: MergeRequest): Promise<PaidResult | Unpaid> {
 		const { context, clock, signal } = this;
 		const connection = { ...this.connection, timeoutMs: request.timeoutMs, clock, signal };
+		let attempts = 0;
 		const sendOnce = async () => {
+			attempts++;
 			const answer = await faceFusion(context, pair, connection);
 			// Before the limit lets the next one through.
 			if ('refusal' in answer && answer.refusal.resends === 0) this.stopFor(answer.refusal);
@@ -151,7 +162,7 @@ class Batch {
 			'refusal' in answer && answer.refusal.blame === 'load' ? answer.refusal : undefined;
 		const send = async () => (await this.limit.run(sendOnce, loadRefusal)) ?? { heldBack: true as const };
 		const options = { maxRetries: request.maxRetries, clock, random: Math.random, signal };
-		const { outcome, attempts } = await sendWithRetries(send, options);
+		const outcome = await sendWithRetries(send, options);
 		if (!('bytes' in outcome)) return outcome;
 		const { bytes, format, requestId, logId } = outcome;
 		const name = outputFileName(request, format.extension);
@@ -202,7 +213,7 @@ class Batch {
 	}
 
 	private firstError(): Failure['error'] {
-		const { error } = this.failures.get(Math.min(...this.failures.keys()))!;
+		const [[, { error }]] = [...this.failures].sort(([one], [other]) => one - other);
 		error.description = [error.description, this.progress()].filter(Boolean).join(' ');
 		return error;
 	}

@@ -293,6 +293,12 @@ describe('the credential', () => {
 		expect(task.error?.message).toBe("'Base URL' of the credential is not an address");
 	});
 
+	it('refuses a key that is empty', async () => {
+		const { task } = await run({ credentials: { apiKey: ' ', baseUrl: simulator.baseUrl } });
+		expect(task.error?.message).toBe("'API Key' of the credential is empty");
+		expect(simulator.requests).toHaveLength(0);
+	});
+
 	it('does not follow a redirect, which would take the key to another host', async () => {
 		const other = await startSimulator();
 		simulator.setFault(() => ({ kind: 'redirect', location: `${other.baseUrl}/api/portrait/effects/face-fusion` }));

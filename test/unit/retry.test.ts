@@ -9,7 +9,7 @@ async function send(refusals: Refusal[], maxRetries = 4, signal?: AbortSignal) {
 	const clock = new VirtualClock();
 	const sentAt: number[] = [];
 	const left = [...refusals];
-	const result = await clock.run(
+	const outcome = await clock.run(
 		sendWithRetries(
 			async () => {
 				sentAt.push(clock.now());
@@ -19,7 +19,7 @@ async function send(refusals: Refusal[], maxRetries = 4, signal?: AbortSignal) {
 			{ maxRetries, clock, random: () => 1, signal },
 		),
 	);
-	return { ...result, sentAt };
+	return { outcome, attempts: sentAt.length, sentAt };
 }
 
 test('the delay doubles from 1 to 8 seconds, with full jitter', () => {
@@ -59,6 +59,11 @@ test.each([
 test('the service is not asked before the time it gave', async () => {
 	const { sentAt } = await send([{ ...serviceError, retryAfterMs: 20_000 }]);
 	expect(sentAt).toEqual([0, 20_000]);
+});
+
+test('a pair is given up where the service asks for more time than anybody would wait', async () => {
+	const { attempts } = await send([{ ...serviceError, retryAfterMs: 3_600_000 }]);
+	expect(attempts).toBe(1);
 });
 
 test('a cancelled execution sends nothing again', async () => {

@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { INodeProperties } from 'n8n-workflow';
+
+import { imageRequirements } from '../../nodes/MergePortraits/imageRequirements';
+import { properties } from '../../nodes/MergePortraits/parameters';
+
+const project = join(__dirname, '../..');
+const readme = readFileSync(join(project, 'README.md'), 'utf8');
+
+/** The rows of README's tables, cells trimmed. */
+const rows = readme
+	.split('\n')
+	.filter((line) => line.startsWith('|'))
+	.map((line) =>
+		line
+			.split('|')
+			.slice(1, -1)
+			.map((cell) => cell.trim()),
+	);
+const row = (name: string) => rows.find(([first]) => first === name) ?? [];
+
+const isInput = ({ type }: INodeProperties) => !['notice', 'collection'].includes(type);
+const options = properties.flatMap((property) => property.options ?? []).filter((option) => 'default' in option);
+
+test.each(properties.filter(isInput))('README tells the default of the parameter $displayName', (property) => {
+	expect(row(property.displayName)[1]).toBe(`\`${String(property.default)}\``);
+});
+
+test.each(options)('README tells the default of the option $displayName', ({ displayName, default: given }) => {
+	const shown = typeof given === 'boolean' ? (given ? 'on' : 'off') : String(given);
+	expect(row(displayName)[1]).toBe(shown === '' ? "target's name" : shown);
+});
+
+test('README tells the limits that the node checks', () => {
+	const { formats, maxBytes, minSide, maxSide } = imageRequirements;
+	const format = `${formats.slice(0, -1).join(', ')} or ${formats.at(-1)}`;
+	expect(row('format')).toEqual(['format', format, format]);
+	expect(row('file size')).toEqual(['file size', ...Array<string>(2).fill(`at most ${maxBytes / 1024 / 1024} MB`)]);
+	const sides = [minSide.target, minSide.template].map((side) => `larger than ${side} px, smaller than ${maxSide} px`);
+	expect(row('width and height')).toEqual(['width and height', ...sides]);
+});
+
+test('every command that README names is a script of the package', () => {
+	const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8'));
+	const named = [...readme.matchAll(/npm (?:run )?(test|[a-z:0-9]+)(?=[`\s])/g)].map(([, name]) => name);
+	for (const name of named.filter((command) => !['ci', 'on'].includes(command)))
+		expect(Object.keys(scripts)).toContain(name);
+	expect(named).toContain('demo');
+});
