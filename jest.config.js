@@ -1,8 +1,9 @@
 /** @type {import('jest').Config} */
 module.exports = {
 	testEnvironment: 'node',
+	testTimeout: 30_000,
 	testMatch: ['<rootDir>/test/{unit,integration}/**/*.test.ts'],
-	setupFiles: ['<rootDir>/test/integration/environment.ts'],
+	setupFilesAfterEnv: ['<rootDir>/test/integration/environment.ts'],
 	transform: {
 		'\\.[jt]s$': [
 			'@swc/jest',

@@ -9,6 +9,10 @@ import {
 import { mergeBatch } from './mergeBatch';
 import { properties } from './parameters';
 
+/** From the raw parameter: an expression in it cannot be resolved on the canvas, and would leave the subtitle empty. */
+const subtitle =
+	'={{ "similarity: " + ($rawParameter["similarity"] == null || $rawParameter["similarity"] === "" ? "as AILabTools chooses" : String($rawParameter["similarity"]).startsWith("=") ? "by expression" : $rawParameter["similarity"]) }}';
+
 export class MergePortraits implements INodeType {
 	description: INodeTypeDescription = {
 		displayName: 'Merge Portraits',
@@ -16,7 +20,7 @@ export class MergePortraits implements INodeType {
 		icon: { light: 'file:../../icons/mergePortraits.svg', dark: 'file:../../icons/mergePortraits.dark.svg' },
 		group: ['transform'],
 		version: 1,
-		subtitle: '={{ "similarity: " + $parameter["similarity"] }}',
+		subtitle,
 		description: 'Put the face of a portrait into a template picture with AILabTools',
 		defaults: { name: 'Merge Portraits' },
 		inputs: [NodeConnectionTypes.Main],

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 
+import { Workflow } from 'n8n-workflow';
 import sharp from 'sharp';
 
+import { MergePortraits } from '../../index.js';
 import { portrait } from '../portraits';
 import { startSimulator, type Fault, type Simulator } from '../simulator/simulator';
 import { runInEngine, type EngineOptions } from './engine';
@@ -268,6 +270,27 @@ describe('parameters', () => {
 		expect(task.error?.message).toBe(message);
 		expect(task.error?.description).toContain(advice);
 		expect(simulator.requests).toHaveLength(0);
+	});
+});
+
+describe('the subtitle', () => {
+	it.each([
+		[0, 'similarity: 0'],
+		[0.75, 'similarity: 0.75'],
+		['={{ $json.similarity }}', 'similarity: by expression'],
+		['', 'similarity: as AILabTools chooses'],
+		[null, 'similarity: as AILabTools chooses'],
+	])('with the similarity %j is %j', (similarity, shown) => {
+		const node = new MergePortraits();
+		const workflow = new Workflow({
+			active: false,
+			connections: {},
+			nodes: [{ id: '1', name: 'A', type: 'a', typeVersion: 1, position: [0, 0], parameters: { similarity } }],
+			nodeTypes: { getByName: () => node, getByNameAndVersion: () => node, getKnownTypes: () => ({}) },
+		});
+		const { subtitle = '' } = node.description;
+		const placed = workflow.nodes.A;
+		expect(workflow.expression.getSimpleParameterValue(placed, subtitle, 'internal', {})).toBe(shown);
 	});
 });
 
