@@ -1,16 +1,18 @@
 /** `npm run dev`: n8n's editor with the package, a credential and the examples in it, until Ctrl+C. */
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { CACHE_FOLDER } from '../test/n8n/installation';
 import type { Owner } from '../test/n8n/n8n';
 import { freePort } from '../test/n8n/processes';
+import { portrait } from '../test/portraits';
 import { atEnd, main, OUTPUT_FOLDER, setStage, step, usesRealService } from './stage';
 
 void main(async () => {
 	const userFolder = join(CACHE_FOLDER, 'dev');
 	const { n8n } = await setStage({ userFolder, port: 8717 });
+	await provideFiles();
 
 	step('Starting the editor');
 	let ready = false;
@@ -39,3 +41,25 @@ After a change of code: Ctrl+C, and npm run dev again. Ctrl+C stops it all.
 	await server.ended;
 	throw new Error('n8n has ended by itself');
 });
+
+/** What the examples look for besides the two pictures of the demo. */
+async function provideFiles(): Promise<void> {
+	const names = ['1', '2', '3'].map((number) => `portrait-${number}.jpg`);
+	for (const folder of ['portraits', 'merged']) await mkdir(join(OUTPUT_FOLDER, folder), { recursive: true });
+	for (const name of names) {
+		await writeFile(join(OUTPUT_FOLDER, 'portraits', name), await portrait(name, { format: 'jpeg' }));
+	}
+	const list = (header: string, row: (name: string, index: number) => string) =>
+		[header, ...names.map(row), ''].join('\n');
+	await writeFile(
+		join(OUTPUT_FOLDER, 'portraits.csv'),
+		list('portrait', (name) => `portraits/${name}`),
+	);
+	await writeFile(
+		join(OUTPUT_FOLDER, 'people.csv'),
+		list(
+			'name,email,portrait',
+			(name, index) => `Portrait ${index + 1},portrait-${index + 1}@example.com,portraits/${name}`,
+		),
+	);
+}

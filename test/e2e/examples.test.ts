@@ -1,0 +1,376 @@
+/** Every workflow in `examples`: imported as a user imports it, and run in n8n with real counterparts. */
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { INode, INodeTypeDescription } from 'n8n-workflow';
+
+import { openEditor, type Editor } from '../n8n/editor';
+import { openLab, type Execution, type Lab } from '../n8n/lab';
+import { faceless, portrait } from '../portraits';
+import type { RecordedRequest } from '../simulator/simulator';
+import {
+	CHUNK_KEY,
+	EXAMPLES_FOLDER,
+	importInEditor,
+	pictureCanvas,
+	readExample,
+	warnings,
+	withSettings,
+	type Example,
+} from './services/examples';
+import { startMailbox, type Mailbox } from './services/mailbox';
+import { startStorage, type Storage } from './services/storage';
+
+const EXAMPLES = [
+	'first-merge',
+	'form-to-picture',
+	'nightly-batch',
+	'to-storage',
+	'to-email',
+	'large-batches',
+	'compare-similarities',
+];
+const IMAGES_FOLDER = resolve(__dirname, '../../docs/images');
+const BUCKET = 'portraits';
+const SIDE = { width: 240, height: 240 };
+
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+
+describe('examples in n8n 2.41.1', () => {
+	let lab: Lab;
+	let editor: Editor;
+	let storage: Storage;
+	let mailbox: Mailbox;
+
+	beforeAll(async () => {
+		lab = await openLab({ version: '2.41.1', name: 'examples' });
+		storage = await startStorage({ folder: join(lab.folder, 'storage'), bucket: BUCKET });
+		mailbox = await startMailbox();
+		for (const credential of [
+			{ id: 'exampleStorage', name: 'S3', type: 's3', data: storage.credential },
+			{ id: 'exampleMailbox', name: 'SMTP', type: 'smtp', data: mailbox.credential },
+			CHUNK_KEY,
+		]) {
+			await lab.call('POST', '/credentials', credential);
+		}
+		editor = await openEditor(lab.server, lab.owner);
+	}, 900_000);
+	afterAll(async () => {
+		await editor?.close();
+		await lab?.close();
+		await mailbox?.close();
+		await storage?.close();
+	});
+	beforeEach(() => lab.simulator.reset());
+
+	const merges = (): RecordedRequest[] => lab.simulator.requests.filter(({ status }) => status === 200);
+	/** By the name of the target's file, what the service made of it. */
+	const results = () => new Map(merges().map(({ files, resultSha256 }) => [files.image_target.fileName, resultSha256]));
+	const sent = () => lab.simulator.requests.map(({ files }) => files.image_target?.fileName).sort();
+
+	/** An example as it is in n8n after the import, its credentials found by their names. */
+	const importedExamples = new Map<string, Promise<Example>>();
+	function imported(name: string): Promise<Example> {
+		const known = importedExamples.get(name) ?? importExample(name);
+		importedExamples.set(name, known);
+		return known;
+	}
+	async function importExample(name: string): Promise<Example> {
+		const original = await readExample(name);
+		const id = await importInEditor(editor, join(EXAMPLES_FOLDER, `${name}.json`));
+		for (;;) {
+			// The editor saves by itself, a moment later.
+			const { nodes, connections, settings } = await lab.call<Example>('GET', `/workflows/${id}`).catch(() => original);
+			const saved = nodes !== original.nodes && nodes.length === original.nodes.length;
+			if (saved) return { name: original.name, nodes, connections, settings };
+			await sleep(100);
+		}
+	}
+
+	/** Adds an example with these settings, and others in its nodes, to n8n. Gives its id. */
+	async function add(name: string, settings: object, change: (node: INode) => INode = (node) => node): Promise<string> {
+		const workflow = withSettings(await imported(name), { ...settings });
+		return await lab.addWorkflow({ ...workflow, nodes: workflow.nodes.map(change) });
+	}
+
+	async function run(name: string, settings: object): Promise<Execution> {
+		return await lab.finished(await lab.startWorkflow(await add(name, settings)));
+	}
+
+	async function activate(id: string): Promise<void> {
+		const { versionId } = await lab.call<{ versionId: string }>('GET', `/workflows/${id}`);
+		await lab.call('POST', `/workflows/${id}/activate`, { versionId });
+	}
+
+	const succeeded = (execution: Execution) => {
+		expect([execution.status, execution.data.resultData.error?.message]).toEqual(['success', undefined]);
+	};
+
+	describe('the import of the editor', () => {
+		it('marks what is missing, when something is', async () => {
+			const broken = join(lab.folder, 'broken.json');
+			const { nodes, ...rest } = await readExample('first-merge');
+			const changes: Record<string, object> = {
+				'Read target': { parameters: { fileSelector: '' } },
+				'Save picture': { type: 'n8n-nodes-base.neverHeardOf' },
+			};
+			const changed = nodes.map((node) => ({ ...node, ...changes[node.name] }));
+			await writeFile(broken, JSON.stringify({ ...rest, nodes: changed }));
+			await importInEditor(editor, broken);
+			await editor.page.locator('[data-test-id="node-issues"]').first().waitFor();
+			expect(await warnings(editor)).toEqual([
+				expect.stringContaining('Read target'),
+				expect.stringContaining('Save picture'),
+			]);
+		});
+
+		it.each(EXAMPLES)('shows %s without a warning', async (name) => {
+			await imported(name);
+			expect(await warnings(editor)).toEqual([]);
+			const { nodes } = await imported(name);
+			// The editor has found each credential by its name.
+			for (const credential of nodes.flatMap((node) => Object.values(node.credentials ?? {}))) {
+				expect(credential).toEqual({ id: expect.any(String), name: expect.any(String) });
+			}
+			const picture = await pictureCanvas(editor);
+			expect(picture.length).toBeLessThan(80 * 1024);
+			await mkdir(IMAGES_FOLDER, { recursive: true });
+			await writeFile(join(IMAGES_FOLDER, `example-${name}.png`), picture);
+		});
+
+		it('knows all that is in the folder', async () => {
+			const files = await readdir(EXAMPLES_FOLDER);
+			expect(files.sort()).toEqual(EXAMPLES.map((name) => `${name}.json`).sort());
+		});
+
+		it.each(EXAMPLES)('finds no outdated node, and no key, in %s', async (name) => {
+			const types: INodeTypeDescription[] = JSON.parse(await (await lab.get('/types/nodes.json')).text());
+			const { nodes } = await readExample(name);
+			for (const { name: nodeName, type, typeVersion, credentials } of nodes) {
+				const versions = types.filter((known) => known.name === type).flatMap(({ version }) => version);
+				expect([nodeName, typeVersion]).toEqual([nodeName, Math.max(...versions)]);
+				for (const credential of Object.values(credentials ?? {})) {
+					expect(credential).toEqual({ id: null, name: expect.any(String) });
+				}
+			}
+		});
+	});
+
+	it('first-merge writes the merged picture', async () => {
+		const folder = await provide('first-merge', { 'target.jpg': 'Portrait 1', 'template.jpg': 'Template' });
+		succeeded(await run('first-merge', { folder }));
+		expect(sha256(await lab.written('first-merge/target-merged.jpg'))).toBe(results().get('target.jpg'));
+	});
+
+	it('compare-similarities writes the pair at five similarities', async () => {
+		const folder = await provide('compare', { 'target.jpg': 'Portrait 1', 'template.jpg': 'Template' });
+		succeeded(await run('compare-similarities', { folder }));
+		expect(merges()).toHaveLength(5);
+		for (const { fields, resultSha256 } of merges()) {
+			const written = await lab.written(`compare/similarity-${fields.source_similarity}.jpg`);
+			expect(sha256(written)).toBe(resultSha256);
+		}
+	});
+
+	describe('form-to-picture', () => {
+		const fill = async (target: Buffer) => {
+			const browser = editor.page.context().browser();
+			if (browser === null) throw new Error('There is no browser');
+			const visitor = await browser.newContext({ acceptDownloads: true });
+			const page = await visitor.newPage();
+			const file = (name: string, buffer: Buffer) => ({ name, mimeType: 'image/png', buffer });
+			await page.goto(`${lab.server.url}/form/merge-portraits`);
+			await page.getByLabel('Portrait whose face is taken').setInputFiles(file('me.png', target));
+			const template = await portrait('Template', SIDE);
+			await page.getByLabel('Picture that receives the face').setInputFiles(file('scene.png', template));
+			await page.getByLabel('Similarity').fill('0.8');
+			return { visitor, page, submit: async () => await page.getByRole('button', { name: 'Merge' }).click() };
+		};
+
+		beforeAll(async () => {
+			await activate(await add('form-to-picture', {}));
+			// It takes a moment after the activation.
+			while (!(await fetch(`${lab.server.url}/form/merge-portraits`)).ok) await sleep(100);
+		}, 60_000);
+
+		it('gives the visitor the merged picture', async () => {
+			const { visitor, page, submit } = await fill(await portrait('Portrait 1', SIDE));
+			const [download] = await Promise.all([page.waitForEvent('download'), submit()]);
+			expect(download.suggestedFilename()).toBe('me-merged.jpg');
+			expect(sha256(await readFile(await download.path()))).toBe(results().get('me.png'));
+			expect(merges().map(({ fields }) => fields.source_similarity)).toEqual(['0.8']);
+			await visitor.close();
+		});
+
+		it('tells the visitor what is wrong with a picture', async () => {
+			const { visitor, page, submit } = await fill(await faceless(SIDE));
+			await submit();
+			await page.getByText('These pictures could not be merged').waitFor();
+			expect(await page.locator('body').innerText()).toContain('AILabTools found no face in a picture');
+			await visitor.close();
+		});
+
+		it('does not tell the visitor about the account', async () => {
+			lab.simulator.setFault(() => ({ kind: 'status', status: 429, code: 'ERROR_NOT_ENOUGH_CREDITS' }));
+			const { visitor, page, submit } = await fill(await portrait('Portrait 1', SIDE));
+			await submit();
+			await page.getByText('Please try again later.').waitFor();
+			expect(await page.locator('body').innerText()).not.toMatch(/credit/i);
+			await visitor.close();
+		});
+	});
+
+	it('nightly-batch merges what is new each night, and reports what was not merged', async () => {
+		const names = Array.from({ length: 50 }, (_, index) => `portrait-${String(index + 1).padStart(2, '0')}.png`);
+		const bad = [names[6], names[22], names[40]];
+		const folder = await provide('nightly', { 'template.jpg': 'Template' });
+		for (const [index, name] of names.entries()) {
+			// Each of another size: the node sends two that are the same only once.
+			const picture = bad.includes(name) ? await faceless({ ...SIDE, width: 240 + index }) : await portrait(name, SIDE);
+			await lab.provide(`nightly/portraits/${name}`, picture);
+		}
+		await mkdir(join(lab.files, 'nightly/merged'));
+		// The only change to the example: the schedule fires every five seconds instead of every night.
+		const often = { rule: { interval: [{ field: 'seconds', secondsInterval: 5 }] } };
+		const id = await add('nightly-batch', { folder }, (node) =>
+			node.type === 'n8n-nodes-base.scheduleTrigger' ? { ...node, parameters: often } : node,
+		);
+		const executions = async () => {
+			const filter = encodeURIComponent(JSON.stringify({ workflowId: id }));
+			return (await lab.call<{ results: Array<{ id: string }> }>('GET', `/executions?filter=${filter}`)).results;
+		};
+		const night = async () => {
+			lab.simulator.reset();
+			const before = (await executions()).length;
+			await activate(id);
+			while ((await executions()).length === before) await sleep(50);
+			await lab.call('POST', `/workflows/${id}/deactivate`, {});
+			const [latest, ...others] = await executions();
+			expect(others).toHaveLength(before);
+			succeeded(await lab.finished(latest.id));
+		};
+		const files = async (pattern: RegExp) =>
+			(await readdir(join(lab.files, 'nightly/merged'))).filter((name) => pattern.test(name));
+
+		await night();
+		const good = names.filter((name) => !bad.includes(name));
+		const pictures = await files(/^\d{4}-\d\d-\d\d-portrait-\d\d-merged\.jpg$/);
+		expect(pictures).toHaveLength(47);
+		for (const name of pictures) {
+			const target = `${name.slice(11, -'-merged.jpg'.length)}.png`;
+			expect([name, sha256(await lab.written(`nightly/merged/${name}`))]).toEqual([name, results().get(target)]);
+		}
+		const reports = await files(/^\d{4}-\d\d-\d\d-not-merged\.csv$/);
+		expect(reports).toHaveLength(1);
+		expect(await files(/./)).toHaveLength(48);
+		const lines = (await lab.written(`nightly/merged/${reports[0]}`)).toString().trim().split('\n');
+		expect(lines.map((line) => line.split(',')[0].replace('\uFEFF', '')).sort()).toEqual(bad);
+		for (const line of lines) expect(line).toContain('AILabTools found no face in a picture');
+
+		// The second night has nothing new to send, but tries those again that were not merged.
+		await night();
+		expect(sent()).toEqual(bad);
+		expect(await files(/-merged\.jpg$/)).toHaveLength(47);
+
+		for (const name of bad) await lab.provide(`nightly/portraits/${name}`, await portrait(name, SIDE));
+		await night();
+		expect(sent()).toEqual(bad);
+		expect(await files(/-merged\.jpg$/)).toHaveLength(50);
+
+		await night();
+		expect(sent()).toEqual([]);
+
+		// Another picture under a known name is new.
+		await lab.provide(`nightly/portraits/${good[0]}`, await portrait('Portrait 51', SIDE));
+		await night();
+		expect(sent()).toEqual([good[0]]);
+	}, 240_000);
+
+	it('to-storage uploads what the service returned', async () => {
+		const targets = { 'portraits/one.png': 'Portrait 1', 'portraits/two words.png': 'Portrait 2' };
+		const folder = await provide('storage', { ...targets, 'template.jpg': 'Template' });
+		succeeded(await run('to-storage', { folder, bucket: BUCKET }));
+		expect(await storage.keys()).toEqual(['merged/one-merged.jpg', 'merged/two words-merged.jpg']);
+		for (const name of ['one', 'two words']) {
+			const { bytes, contentType } = await storage.object(`merged/${name}-merged.jpg`);
+			expect([sha256(bytes), contentType]).toEqual([results().get(`${name}.png`), 'image/jpeg']);
+		}
+	});
+
+	it('to-email sends each person their picture, and the sender a note where there is none', async () => {
+		const portraits = { 'one.png': 'Portrait 1', 'two.png': 'Portrait 2' };
+		const folder = await provide('email', { ...portraits, 'template.jpg': 'Template' });
+		await lab.provide('email/wall.png', await faceless(SIDE));
+		const people = ['one', 'wall', 'two', 'missing'].map((name) => `Person ${name},${name}@example.com,${name}.png`);
+		await lab.provide('email/people.csv', Buffer.from(['name,email,portrait', ...people].join('\n')));
+		succeeded(await run('to-email', { folder, sender: 'sender@example.com' }));
+
+		const messagesTo = (address: string) =>
+			mailbox.messages.filter(({ recipients }) => recipients.length === 1 && recipients[0] === address);
+		expect(mailbox.messages).toHaveLength(4);
+		for (const name of ['one', 'two']) {
+			const [{ mail }] = messagesTo(`${name}@example.com`);
+			expect(mail.text).toContain(`Person ${name}`);
+			expect(mail.attachments.map(({ filename, contentType }) => [filename, contentType])).toEqual([
+				[`${name}-merged.jpg`, 'image/jpeg'],
+			]);
+			expect(sha256(mail.attachments[0].content)).toBe(results().get(`${name}.png`));
+		}
+		const notes = messagesTo('sender@example.com').map(({ mail }) => mail);
+		const noteOn = (name: string) => notes.find(({ subject }) => subject === `No picture for Person ${name}`)?.text;
+		expect(notes).toHaveLength(2);
+		expect(noteOn('wall')).toMatch(/wall@example\.com[^]*wall\.png[^]*AILabTools found no face in a picture/);
+		expect(noteOn('missing')).toMatch(/missing@example\.com[^]*missing\.png[^]*No file\(s\) found/);
+	});
+
+	it('large-batches merges each chunk in an execution of its own, and gathers one report', async () => {
+		const names = Array.from({ length: 8 }, (_, index) => `portrait-${index + 1}.png`);
+		const folder = await provide('large', { 'template.jpg': 'Template' });
+		for (const name of names) await lab.provide(`large/${name}`, await portrait(name, SIDE));
+		await lab.provide('large/wall.png', await faceless(SIDE));
+		const list = ['portrait', ...names, 'wall.png', 'missing.png'];
+		await lab.provide('large/portraits.csv', Buffer.from(list.join('\n')));
+		const id = await add('large-batches', { folder, chunkSize: 3 });
+		await activate(id);
+		const chunk = async (headers: Record<string, string>) =>
+			await fetch(`${lab.server.url}/webhook/merge-chunk`, { method: 'POST', headers });
+		while ((await chunk({})).status === 404) await sleep(100);
+		expect((await chunk({ 'x-chunk-key': 'guessed' })).status).toBe(403);
+
+		succeeded(await lab.finished(await lab.startWorkflow(id)));
+		expect(results().size).toBe(8);
+		for (const name of names) {
+			const written = await lab.written(`large/${name.replace('.png', '-merged.jpg')}`);
+			expect([name, sha256(written)]).toEqual([name, results().get(name)]);
+		}
+		const filter = encodeURIComponent(JSON.stringify({ workflowId: id }));
+		const { results: executions } = await lab.call<{ results: Array<{ mode: string; status: string }> }>(
+			'GET',
+			`/executions?filter=${filter}`,
+		);
+		const byWebhook = executions.filter(({ mode }) => mode === 'webhook');
+		expect(byWebhook.map(({ status }) => status)).toEqual(['success', 'success', 'success', 'success']);
+		const [report] = (await readdir(folder)).filter((name) => name.endsWith('-report.csv'));
+		const [head, ...lines] = (await lab.written(`large/${report}`)).toString().replace('\uFEFF', '').trim().split('\n');
+		expect(head).toBe('portrait,picture,reason,requestId');
+		const line = (name: string) => lines.filter((text) => text.startsWith(`${name},`));
+		expect(lines).toHaveLength(10);
+		for (const name of names) {
+			const picture = join(folder, name.replace('.png', '-merged.jpg'));
+			expect(line(name)).toEqual([expect.stringContaining(`${name},${picture},,`)]);
+		}
+		expect(line('wall.png')).toEqual([expect.stringContaining('AILabTools found no face in a picture')]);
+		expect(line('missing.png')).toEqual([expect.stringContaining('No file(s) found')]);
+	});
+
+	/** Puts portraits, each with its seed, in a folder that nodes may read. Gives the folder. */
+	async function provide(folder: string, portraits: Record<string, string>): Promise<string> {
+		for (const [path, seed] of Object.entries(portraits)) {
+			const format = path.endsWith('.jpg') ? ('jpeg' as const) : ('png' as const);
+			await lab.provide(join(folder, path), await portrait(seed, { ...SIDE, format }));
+		}
+		return join(lab.files, folder);
+	}
+});

@@ -1,0 +1,108 @@
+/** The workflows in `examples`, as their users get them: through the import of n8n's editor. */
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { INode } from 'n8n-workflow';
+import sharp from 'sharp';
+
+import type { Editor } from '../../n8n/editor';
+import type { Credential, Workflow } from '../../n8n/n8n';
+
+export const EXAMPLES_FOLDER = resolve(__dirname, '../../../examples');
+
+/** The tests' own, under the name by which the examples ask for it. */
+export const CHUNK_KEY: Credential = {
+	id: 'exampleChunkKey',
+	name: 'Key for chunks',
+	type: 'httpHeaderAuth',
+	data: { name: 'x-chunk-key', value: 'chunk-key' },
+};
+
+export interface Example extends Workflow {
+	nodes: INode[];
+}
+
+export async function readExample(name: string): Promise<Example> {
+	return JSON.parse(await readFile(join(EXAMPLES_FOLDER, `${name}.json`), 'utf8'));
+}
+
+/** The same workflow with these values in its Settings node. @throws Error for a setting that it does not have */
+export function withSettings(workflow: Example, settings: Record<string, unknown>): Example {
+	const unused = new Set(Object.keys(settings));
+	const changed: Example = JSON.parse(JSON.stringify(workflow), (_key, value: unknown) => {
+		if (!isAssignment(value) || !(value.name in settings) || !value.id.startsWith('settings-')) return value;
+		unused.delete(value.name);
+		return { ...value, value: settings[value.name] };
+	});
+	if (unused.size > 0) throw new Error(`${workflow.name} has no setting ${[...unused].join(', ')}`);
+	return changed;
+}
+
+const isAssignment = (value: unknown): value is { id: string; name: string } =>
+	typeof value === 'object' &&
+	value !== null &&
+	'id' in value &&
+	'name' in value &&
+	typeof value.id === 'string' &&
+	typeof value.name === 'string';
+
+/**
+ * Imports a file into a new workflow with the editor's "Import from file", and waits until the canvas shows it.
+ * Gives the id under which the editor saves it.
+ */
+export async function importInEditor({ page, goto }: Editor, file: string): Promise<string> {
+	const { nodes }: Example = JSON.parse(await readFile(file, 'utf8'));
+	const notes = nodes.filter(({ type }) => type.endsWith('.stickyNote')).length;
+	await goto('/workflow/new');
+	await page.locator('[data-test-id="workflow-import-input"]').setInputFiles(file);
+	await page
+		.locator('[data-test-id="canvas-node"]')
+		.nth(nodes.length - notes - 1)
+		.waitFor();
+	if (notes > 0)
+		await page
+			.locator('[data-test-id="sticky"]')
+			.nth(notes - 1)
+			.waitFor();
+	await page.waitForURL(/\/workflow\/(?!new)\w+/);
+	return new URL(page.url()).pathname.split('/')[2];
+}
+
+/** What a new user would wonder about: nodes with a mark, nodes that n8n does not know, messages over the canvas. */
+export async function warnings({ page }: Editor): Promise<string[]> {
+	const nodes = page.locator('[data-test-id="canvas-node"]');
+	const any = (...ids: string[]) => page.locator(ids.map((id) => `[data-test-id="${id}"]`).join(', '));
+	const marked = nodes.filter({ has: any('node-issues', 'node-setup-required', 'canvas-node-status-warning') });
+	// Of a node without a description the editor does not know what could be connected to it.
+	const unknown = nodes.filter({ hasNot: any('canvas-node-input-handle', 'canvas-node-output-handle') });
+	const messages = page.locator('.el-notification, .el-message-box');
+	return (await Promise.all([marked, unknown, messages].map(async (found) => await found.allInnerTexts()))).flat();
+}
+
+/** A picture of all that is on the canvas, as a PNG of about 1200 pixels' width for the documentation. */
+export async function pictureCanvas({ page }: Editor): Promise<Buffer> {
+	const before = page.viewportSize();
+	await page.setViewportSize({ width: 1920, height: 1200 });
+	// Its dots would be most of the file.
+	await page.addStyleTag({ content: '[data-test-id="canvas-background"] { display: none }' });
+	// Imported nodes are selected, which shows.
+	await page.locator('.vue-flow__pane').click({ position: { x: 40, y: 80 } });
+	await page.keyboard.press('1');
+	const all = page.locator('[data-test-id="sticky"], [data-test-id="canvas-node"]');
+	const boxes = async () => await Promise.all((await all.all()).map(async (each) => await each.boundingBox()));
+	let settled = await boxes();
+	for (let last = ''; last !== JSON.stringify(settled); settled = await boxes()) {
+		last = JSON.stringify(settled);
+		await sleep(200);
+	}
+	const shown = settled.filter((box) => box !== null);
+	const x = Math.min(...shown.map((box) => box.x)) - 24;
+	const y = Math.min(...shown.map((box) => box.y)) - 24;
+	const right = Math.max(...shown.map((box) => box.x + box.width)) + 64;
+	const bottom = Math.max(...shown.map((box) => box.y + box.height)) + 24;
+	const clip = { x, y, width: right - x, height: bottom - y };
+	const shot = await page.screenshot({ animations: 'disabled', clip });
+	if (before) await page.setViewportSize(before);
+	return await sharp(shot).resize({ width: 1200 }).png({ palette: true, colours: 96, effort: 10 }).toBuffer();
+}

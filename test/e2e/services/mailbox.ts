@@ -1,0 +1,49 @@
+/** An SMTP server on this computer that keeps every message that it is sent, read as an e-mail program would read it. */
+import { once } from 'node:events';
+
+import { simpleParser, type ParsedMail } from 'mailparser';
+import { SMTPServer } from 'smtp-server';
+
+export interface Message {
+	/** Of the envelope: who really gets it. */
+	recipients: string[];
+	mail: ParsedMail;
+}
+
+const USER = 'mailbox';
+const PASSWORD = 'mailbox-password';
+
+export type Mailbox = Awaited<ReturnType<typeof startMailbox>>;
+
+export async function startMailbox() {
+	const messages: Message[] = [];
+	const server = new SMTPServer({
+		disabledCommands: ['STARTTLS'],
+		onAuth({ username, password }, _session, callback) {
+			if (username === USER && password === PASSWORD) callback(null, { user: username });
+			else callback(new Error('Wrong user or password'));
+		},
+		onData(stream, { envelope }, callback) {
+			simpleParser(stream).then((mail) => {
+				messages.push({ recipients: envelope.rcptTo.map(({ address }) => address), mail });
+				callback();
+			}, callback);
+		},
+	});
+	server.listen(0, '127.0.0.1');
+	await once(server.server, 'listening');
+	const address = server.server.address();
+	return {
+		/** For n8n's SMTP credential. */
+		credential: {
+			user: USER,
+			password: PASSWORD,
+			host: '127.0.0.1',
+			port: typeof address === 'object' ? address?.port : undefined,
+			secure: false,
+			disableStartTls: true,
+		},
+		messages,
+		close: async () => await new Promise<void>((resolve) => server.close(resolve)),
+	};
+}
