@@ -42,6 +42,21 @@ export interface Owner {
 	password: string;
 }
 
+interface StartServerOptions {
+	port: number;
+	onOutput?: (text: string) => unknown;
+}
+
+interface RunningN8n {
+	/** What it has printed last. */
+	output(): string;
+	/** Settles when the process has ended, of itself or not. */
+	ended: Promise<unknown>;
+	stop(): Promise<void>;
+	/** Ends it without warning, as a lack of memory or a lost machine would. */
+	kill(): boolean;
+}
+
 export type N8n = Awaited<ReturnType<typeof createN8n>>;
 export type N8nServer = Awaited<ReturnType<N8n['start']>>;
 
@@ -97,6 +112,31 @@ export async function createN8n({ installation, userFolder, tarball, env = {} }:
 		}
 	}
 
+	/** Starts one of n8n's programs that do not end by themselves, and waits until it answers as it does when ready. */
+	async function launch(
+		program: string,
+		own: NodeJS.ProcessEnv,
+		ready: { url: string; status: number },
+		onOutput?: (text: string) => unknown,
+	): Promise<RunningN8n> {
+		const child = startProcess(installation.node, [installation.script, ...program.split(' ')], {
+			cwd: userFolder,
+			env: { ...(await settings()), ...own },
+		});
+		const ended = once(child, 'exit');
+		let output = '';
+		for (const stream of [child.stdout, child.stderr])
+			stream?.setEncoding('utf8').on('data', (text: string) => {
+				output = (output + text).slice(-100_000);
+				onOutput?.(text);
+			});
+		while ((await fetch(ready.url).catch(() => undefined))?.status !== ready.status) {
+			if (child.exitCode !== null || child.signalCode) throw new Error(`n8n did not start:\n${output}`);
+			await sleep(200);
+		}
+		return { output: () => output, ended, stop: () => stopProcess(child), kill: () => child.kill('SIGKILL') };
+	}
+
 	return {
 		command,
 
@@ -126,30 +166,14 @@ export async function createN8n({ installation, userFolder, tarball, env = {} }:
 		},
 
 		/** Starts the server and waits until it answers. @throws Error with its output when it ends instead */
-		async start({ port, onOutput }: { port: number; onOutput?: (text: string) => unknown }) {
-			const child = startProcess(installation.node, [installation.script, 'start'], {
-				cwd: userFolder,
-				env: { ...(await settings()), N8N_RUNNERS_MODE: 'internal', N8N_PORT: String(port) },
-			});
-			const ended = once(child, 'exit');
-			let output = '';
-			for (const stream of [child.stdout, child.stderr])
-				stream?.setEncoding('utf8').on('data', (text: string) => {
-					output = (output + text).slice(-100_000);
-					onOutput?.(text);
-				});
+		async start({ port, onOutput }: StartServerOptions) {
 			const url = `http://localhost:${port}`;
-			while (!(await fetch(`${url}/rest/settings`).catch(() => undefined))?.ok) {
-				if (child.exitCode !== null || child.signalCode) throw new Error(`n8n did not start:\n${output}`);
-				await sleep(200);
-			}
+			const env = { N8N_RUNNERS_MODE: 'internal', N8N_PORT: String(port) };
+			// Refused without a login, which tells that n8n has put up all of its routes: others answer before.
+			const running = await launch('start', env, { url: `${url}/rest/login`, status: 401 }, onOutput);
 			return {
 				url,
-				/** What it has printed last. */
-				output: () => output,
-				/** Settles when the process has ended, of itself or by `stop`. */
-				ended,
-				stop: () => stopProcess(child),
+				...running,
 
 				/** Makes the first user, once for a user folder. */
 				async setupOwner(owner: Owner): Promise<void> {
@@ -167,6 +191,13 @@ export async function createN8n({ installation, userFolder, tarball, env = {} }:
 					return (method: string, path: string, body?: object) => rest(url, method, path, body, headers);
 				},
 			};
+		},
+
+		/** Starts a worker of n8n's queue mode, which tells at `port` whether it is ready. It takes no Code nodes. */
+		async startWorker({ port, onOutput }: StartServerOptions) {
+			const env = { QUEUE_HEALTH_CHECK_ACTIVE: 'true', QUEUE_HEALTH_CHECK_PORT: String(port) };
+			const ready = { url: `http://localhost:${port}/healthz/readiness`, status: 200 };
+			return await launch('worker --concurrency=2', env, ready, onOutput);
 		},
 	};
 }

@@ -1,0 +1,222 @@
+/** The node as its users meet it, in the editor of n8n 2.41.1, in a browser. Takes the pictures that the docs show. */
+import { copyFile, mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+
+import type { IDataObject } from 'n8n-workflow';
+import type { Locator, Page } from 'playwright-core';
+
+import { openEditor, type Editor } from '../n8n/editor';
+import { KEY, openLab, type Lab } from '../n8n/lab';
+import { faceless, portrait } from '../portraits';
+import { chain, MERGE, mergePortraits, readFiles, start } from './workflows';
+
+const DOCS_IMAGES = resolve(__dirname, '../../docs/images');
+
+describe('n8n 2.41.1 in a browser', () => {
+	let lab: Lab;
+	let editor: Editor;
+	let page: Page;
+
+	beforeAll(async () => {
+		// n8n shows where a file comes from, and the docs shall not show this machine's folders.
+		lab = await openLab({ version: '2.41.1', name: 'editor', files: join(tmpdir(), 'portraits') });
+		await lab.provide('target.jpg', await portrait('target', { format: 'jpeg' }));
+		await lab.provide('template.jpg', await portrait('template', { format: 'jpeg' }));
+		await lab.provide('small.png', await portrait('target', { width: 100, height: 100 }));
+		await lab.provide('wall.png', await faceless());
+		// The first page takes the server longest.
+		await open('light');
+	}, 900_000);
+	afterAll(async () => {
+		await editor?.close();
+		await lab?.close();
+	});
+	beforeEach(() => lab.simulator.reset());
+
+	async function open(theme: 'light' | 'dark'): Promise<void> {
+		await editor?.close();
+		editor = await openEditor(lab.server, lab.owner, { theme });
+		page = editor.page;
+		await editor.goto('/workflow/new');
+		await byId('canvas-wrapper').waitFor();
+	}
+
+	const byId = (id: string, within: Page | Locator = page) => within.locator(`[data-test-id="${id}"]`);
+
+	/** Takes a picture for the docs. */
+	async function picture(name: string): Promise<void> {
+		const file = await editor.screenshot(name);
+		await mkdir(DOCS_IMAGES, { recursive: true });
+		await copyFile(file, join(DOCS_IMAGES, basename(file)));
+	}
+
+	async function addWorkflow(parameters: IDataObject = {}, settings: { target?: string; key?: string } = {}) {
+		const { target = 'target.jpg', key } = settings;
+		const data = { apiKey: key, baseUrl: lab.simulator.baseUrl };
+		const credential =
+			key === undefined
+				? {}
+				: {
+						credentials: {
+							aiLabToolsApi: await lab.call<{ id: string; name: string }>('POST', '/credentials', {
+								name: 'Another key',
+								type: 'aiLabToolsApi',
+								data,
+							}),
+						},
+					};
+		const before = [
+			start,
+			readFiles('Template', join(lab.files, 'template.jpg'), 'template'),
+			readFiles('Target', join(lab.files, target), 'target'),
+		];
+		return await lab.addWorkflow(chain('Portraits', [...before, mergePortraits({ parameters, ...credential })]));
+	}
+
+	async function openNode(workflowId: string): Promise<void> {
+		await editor.goto(`/workflow/${workflowId}`);
+		await byId('canvas-node').filter({ hasText: MERGE }).dblclick();
+		await byId('node-execute-button').waitFor();
+	}
+
+	/** Searches the node panel for "portrait" behind the last node of a workflow. Gives what is found. */
+	async function searchBehindLastNode(): Promise<Locator> {
+		const before = [start, readFiles('Template', join(lab.files, 'template.jpg'), 'template')];
+		await editor.goto(`/workflow/${await lab.addWorkflow(chain('Search', before))}`);
+		await byId('canvas-handle-plus').last().click();
+		await byId('node-creator-search-bar').fill('portrait');
+		await byId('node-creator-node-item').or(byId('node-creator-no-results')).first().waitFor();
+		return byId('node-creator-node-item').filter({ hasText: MERGE });
+	}
+
+	/** How an icon is drawn: from which file, how large, and whether the browser could read it. */
+	const drawn = async (icon: Locator) => {
+		await icon.waitFor();
+		return {
+			file: basename(String(await icon.getAttribute('src'))),
+			width: await icon.evaluate((image: { naturalWidth: number }) => image.naturalWidth),
+		};
+	};
+
+	describe.each(['light', 'dark'] as const)('in the %s theme', (theme) => {
+		const file = theme === 'dark' ? 'mergePortraits.dark.svg' : 'mergePortraits.svg';
+
+		it('is found in the node panel by "portrait", with its icon, and added to the canvas', async () => {
+			await open(theme);
+			const found = await searchBehindLastNode();
+			expect(await byId('node-creator-node-item').allInnerTexts()).toEqual([
+				expect.stringContaining('Put the face of a portrait into a template picture with AILabTools'),
+			]);
+			const { file: shown, width } = await drawn(found.locator('img').first());
+			expect(shown).toBe(file);
+			expect(width).toBeGreaterThan(0);
+			await (theme === 'light' ? picture('node-panel') : editor.screenshot('node-panel-dark'));
+
+			await found.click();
+			await page.getByText('Add to workflow').click();
+			await byId('node-execute-button').waitFor();
+			await editor.screenshot(`parameters-${theme}`);
+			await byId('ndv-close-button').click();
+			const node = byId('canvas-node').filter({ hasText: MERGE });
+			expect((await drawn(node.locator('img').first())).file).toBe(file);
+			expect(await node.innerText()).toContain('similarity: 0.5');
+			await editor.screenshot(`canvas-${theme}`);
+		});
+	});
+
+	it('has its credential created and tried out in the dialog, with a bad key and a good one', async () => {
+		await open('light');
+		await openNode(await addWorkflow());
+		await byId('node-credentials-select').click();
+		await byId('node-credentials-select-item-new').click();
+		const dialog = byId('credential-edit-dialog');
+		const type = async (name: string, text: string) =>
+			await byId(`parameter-input-${name}`, dialog).locator('input').fill(text);
+		await type('apiKey', 'wrong');
+		await type('baseUrl', lab.simulator.baseUrl);
+		await byId('credential-save-button').click();
+		await dialog.getByText('More details').click();
+		await dialog.getByText('AILabTools did not accept the API key.').first().waitFor();
+		await picture('message-credential');
+
+		await type('apiKey', KEY);
+		await byId('credential-save-button').click();
+		// n8n closes the dialog when all is well, and says so when it is opened again.
+		await dialog.waitFor({ state: 'hidden' });
+		const answers = lab.simulator.creditRequests.map(({ status }) => status);
+		expect([answers[0], answers.at(-1)]).toEqual([401, 200]);
+		await byId('credential-edit-button').click();
+		await dialog.getByText('Connection tested successfully').waitFor();
+		await picture('credential');
+	});
+
+	it('has its fields set, is executed, and shows the merged picture', async () => {
+		await openNode(await addWorkflow({ templateBinaryPropertyName: 'template' }));
+		const template = byId('templateBinaryPropertyName-parameter-input-options-container');
+		await template.hover();
+		await byId('radio-button-expression', template).click();
+		const expression = byId('parameter-input-templateBinaryPropertyName').locator('.cm-content');
+		await expression.fill('{{ $("Template").first().binary.template }}');
+		await byId('parameter-input-similarity').locator('input').fill('0.8');
+		await byId('execute-previous-node').click();
+		await byId('ndv-input-panel').getByText('target').first().waitFor();
+		await page.getByText('Best results come from').click();
+		await picture('parameters');
+
+		await byId('node-execute-button').click();
+		const output = byId('output-panel');
+		await byId('radio-button-binary', output).click();
+		await byId('ndv-view-binary-data', output).first().click();
+		const merged = output.locator('img').or(output.locator('embed')).first();
+		await merged.waitFor();
+		await picture('merged');
+		const [request] = lab.simulator.requests;
+		expect(request).toMatchObject({ status: 200, fields: { source_similarity: '0.8' } });
+	});
+
+	describe('says what is wrong, and what to do', () => {
+		const fields = { template: '={{ $("Template").first().binary.template }}' };
+		it.each([
+			{
+				name: 'message-similarity',
+				parameters: { similarity: '={{ "abc" }}' },
+				message: '\'Similarity\' must be a number from 0 to 1, but is "abc"',
+				advice: 'Enter a number such as 0.5, or leave the parameter empty.',
+			},
+			{
+				name: 'message-missing-field',
+				parameters: { targetBinaryPropertyName: 'portrait' },
+				message: '\'Target Input Binary Field\' names the binary field "portrait", which the item does not have',
+				advice: 'Binary fields of this item: target.',
+			},
+			{
+				name: 'message-too-small',
+				target: 'small.png',
+				message: "'Target Input Binary Field' is 100 × 100 px, allowed: width and height larger than 128 px",
+				advice: 'Put an Edit Image node before this one',
+			},
+			{
+				name: 'message-wrong-key',
+				key: 'wrong',
+				message: 'AILabTools did not accept the API key',
+				advice: 'Open the credential and copy the API key again',
+			},
+			{
+				name: 'message-no-face',
+				target: 'wall.png',
+				message: 'AILabTools found no face in a picture',
+				advice: 'ERROR_NO_FACE_IN_FILE',
+			},
+		])('$name', async ({ name, parameters = {}, target, key, message, advice }) => {
+			const all = { templateBinaryPropertyName: fields.template, ...parameters };
+			await openNode(await addWorkflow(all, { target, key }));
+			await byId('node-execute-button').click();
+			const output = byId('output-panel');
+			await output.getByText(message).first().waitFor();
+			expect(await output.innerText()).toContain(advice);
+			await byId('node-execute-button').getByText('Execute step').waitFor();
+			await picture(name);
+		});
+	});
+});

@@ -1,0 +1,390 @@
+/** The packed package in each n8n version that is supported, from the credential to the merged picture. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+
+import type { INodeExecutionData, INodeProperties, INodeTypeDescription } from 'n8n-workflow';
+import sharp from 'sharp';
+
+import { CREDENTIAL, KEY, openLab, type Lab } from '../n8n/lab';
+import { freePort } from '../n8n/processes';
+import { faceless, portrait } from '../portraits';
+import type { RecordedRequest } from '../simulator/simulator';
+import {
+	batch,
+	chain,
+	MERGE,
+	mergePortraits,
+	node,
+	OWN_SIMILARITY,
+	readFiles,
+	start,
+	to,
+	writeFile,
+} from './workflows';
+
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+const SIDE = { width: 240, height: 240 };
+
+/** How a credential that does not work is told of. Version 1 loses what the package would say and has words of its own. */
+const CREDENTIAL_MESSAGES = {
+	'2.41.1': {
+		wrongKey: 'AILabTools did not accept the API key. Copy it again from the developer console of your account.',
+		otherService: 'No AILabTools API answers at this address. Check the Base URL.',
+	},
+	'1.123.81': {
+		wrongKey: 'Authorization failed - please check your credentials',
+		otherService: 'The resource you are requesting could not be found',
+	},
+};
+
+/** Ten pairs of which the fourth has no face to take, and six of which all have. */
+const TEN = ['anna', 'ben', 'clara', 'deniz', 'emil', 'fatma', 'goran', 'hana', 'ivo', 'jana'];
+const BAD = 3;
+
+async function providePictures(lab: Lab): Promise<void> {
+	await lab.provide('template.jpg', await portrait('template', { ...SIDE, format: 'jpeg' }));
+	for (const [index, name] of TEN.entries()) {
+		const picture = await portrait(name, SIDE);
+		await lab.provide(`one-bad/${name}.png`, index === BAD ? await faceless(SIDE) : picture);
+		if (index < 6) await lab.provide(`six/${name}.png`, picture);
+		if (index < 1) await lab.provide(`one/${name}.png`, picture);
+	}
+}
+
+describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
+	let lab: Lab;
+
+	beforeAll(async () => {
+		lab = await openLab({ version, name: 'installation' });
+		await providePictures(lab);
+	}, 900_000);
+	afterAll(async () => await lab?.close());
+	beforeEach(() => lab.simulator.reset());
+
+	const isMerged = ({ binary }: INodeExecutionData) => binary?.data !== undefined;
+	const requestOf = (target: string): RecordedRequest | undefined =>
+		lab.simulator.requests.find(({ files, status }) => status === 200 && files.image_target?.fileName === target);
+	/** The names of the items whose picture is not the one that the simulator made of their own target. */
+	const mismatched = async (items: INodeExecutionData[]): Promise<unknown[]> => {
+		const pictures = await Promise.all(items.map(async ({ binary }) => sha256(await lab.read(binary?.data))));
+		const wrong = items.filter((item, at) => requestOf(String(item.json.pair))?.resultSha256 !== pictures[at]);
+		return wrong.map(({ json }) => json.pair);
+	};
+
+	describe('what n8n loads of the package', () => {
+		const describedNodes = async (): Promise<INodeTypeDescription[]> => {
+			const answer = await lab.get('/types/nodes.json');
+			return JSON.parse(await answer.text());
+		};
+
+		it('is the node with every parameter that saved workflows name', async () => {
+			const described = (await describedNodes()).find(({ name }) => name === 'n8n-nodes-ailabtools.mergePortraits');
+			expect(described).toMatchObject({
+				displayName: 'Merge Portraits',
+				codex: { alias: expect.arrayContaining(['portrait']) },
+				credentials: [{ name: 'aiLabToolsApi', required: true }],
+			});
+			const names = (properties: INodeProperties[] = []) => properties.map(({ name }) => name);
+			expect(names(described?.properties)).toEqual(
+				expect.arrayContaining([
+					'targetBinaryPropertyName',
+					'templateBinaryPropertyName',
+					'similarity',
+					'outputBinaryPropertyName',
+					'options',
+				]),
+			);
+			const options = described?.properties.find(({ name }) => name === 'options')?.options;
+			expect(options?.map(({ name }) => name).sort()).toEqual([
+				'fileName',
+				'includeOtherFields',
+				'maxConcurrency',
+				'maxRetries',
+				'timeout',
+				'validateImages',
+			]);
+		});
+
+		it('is an icon for each theme, of the node and of the credential, that can be drawn', async () => {
+			const described = (await describedNodes()).find(({ name }) => name === 'n8n-nodes-ailabtools.mergePortraits');
+			const answer = await lab.get('/types/credentials.json');
+			const credentials: Array<{ name: string; iconUrl?: unknown }> = JSON.parse(await answer.text());
+			const credential = credentials.find(({ name }) => name === 'aiLabToolsApi');
+			for (const iconUrl of [described?.iconUrl, credential?.iconUrl]) {
+				expect(iconUrl).toEqual({ light: expect.any(String), dark: expect.any(String) });
+				for (const path of Object.values(Object(iconUrl))) {
+					const icon = await lab.get(`/${String(path)}`);
+					expect([path, icon.status]).toEqual([path, 200]);
+					const { width } = await sharp(Buffer.from(await icon.arrayBuffer())).metadata();
+					expect(width).toBeGreaterThan(0);
+				}
+			}
+		});
+	});
+
+	describe('the credential test', () => {
+		const test = async (data: { apiKey: string; baseUrl: string }) =>
+			await lab.call<{ status: string; message: string }>('POST', '/credentials/test', {
+				credentials: { ...CREDENTIAL, type: 'aiLabToolsApi', data },
+			});
+
+		it('accepts the right key and spends nothing', async () => {
+			expect(await test({ apiKey: KEY, baseUrl: lab.simulator.baseUrl })).toMatchObject({ status: 'OK' });
+			expect(lab.simulator.creditRequests.map(({ headers }) => headers['ailabapi-api-key'])).toEqual([KEY]);
+			expect(lab.simulator.requests).toHaveLength(0);
+		});
+
+		it('says of a wrong key that it was not accepted', async () => {
+			expect(await test({ apiKey: 'wrong', baseUrl: lab.simulator.baseUrl })).toEqual({
+				status: 'Error',
+				message: CREDENTIAL_MESSAGES[version].wrongKey,
+			});
+		});
+
+		it('says another thing of an address where nobody answers, and of one where another service does', async () => {
+			const nobody = await test({ apiKey: KEY, baseUrl: `http://127.0.0.1:${await freePort()}` });
+			expect(nobody).toEqual({ status: 'Error', message: expect.stringMatching(/ECONNREFUSED|refused/i) });
+			const other = await test({ apiKey: KEY, baseUrl: `${lab.simulator.baseUrl}/elsewhere` });
+			expect(other).toEqual({
+				status: 'Error',
+				message: CREDENTIAL_MESSAGES[version].otherService,
+			});
+		});
+	});
+
+	it('merges one pair whose pictures are both fields of the item', async () => {
+		const file = (name: string) => join(lab.files, name);
+		const workflow = chain('Single', [
+			start,
+			readFiles('Target', file('one/anna.png'), 'target'),
+			node('Both', 'n8n-nodes-base.merge', {
+				typeVersion: 3.2,
+				parameters: { mode: 'combine', combineBy: 'combineByPosition', options: {} },
+			}),
+			mergePortraits({ parameters: { templateBinaryPropertyName: 'template', similarity: 0.8 } }),
+			writeFile('Save', `=${file('{{ $binary.data.fileName }}')}`),
+		]);
+		workflow.nodes.push(readFiles('Template', file('template.jpg'), 'template'));
+		Object.assign(workflow.connections, {
+			Start: { main: [[...['Target', 'Template'].map((name) => ({ node: name, type: 'main', index: 0 }))]] },
+			Template: { main: [[{ node: 'Both', type: 'main', index: 1 }]] },
+		});
+		const execution = await lab.run(workflow);
+		expect(execution).toMatchObject({ status: 'success' });
+		const [{ json, binary }] = execution.items(MERGE);
+		expect(json.mergePortraits).toMatchObject({ similarity: 0.8, attempts: 1, reused: false });
+		expect(binary).toMatchObject({ data: { mimeType: 'image/jpeg', fileName: 'anna-merged.jpg' }, target: {} });
+		const [request] = lab.simulator.requests;
+		expect(sha256(await lab.written('anna-merged.jpg'))).toBe(request.resultSha256);
+		expect(request.files).toMatchObject({
+			image_target: { fileName: 'anna.png', sha256: sha256(await lab.written('one/anna.png')) },
+			image_template: { fileName: 'template.jpg', sha256: sha256(await lab.written('template.jpg')) },
+		});
+	});
+
+	describe('a batch with one bad pair, its template given by an expression', () => {
+		it('stops, and the canvas tells which item and what to do', async () => {
+			const execution = await lab.run(batch(lab.files, 'one-bad'));
+			expect(execution.status).toBe('error');
+			const { error } = execution.task(MERGE);
+			const at = TEN.indexOf('deniz');
+			expect(error?.message).toBe(`AILabTools found no face in a picture [item ${at}]`);
+			expect(error?.description).toMatch(/ERROR_NO_FACE_IN_FILE.* of 10 pairs were merged\./);
+			expect(lab.simulator.requests.length).toBeLessThan(10);
+		});
+
+		it('continues, each picture with its own pair, which a later expression finds', async () => {
+			const execution = await lab.run(batch(lab.files, 'one-bad', { onError: 'continueRegularOutput' }));
+			expect(execution.status).toBe('success');
+			const items = execution.items('After');
+			expect(items.map(({ json }) => json.pair).sort()).toEqual(TEN.map((name) => `${name}.png`).sort());
+			expect(items.filter((item) => !isMerged(item)).map(({ json }) => json)).toEqual([
+				expect.objectContaining({ pair: 'deniz.png', code: 'ERROR_NO_FACE_IN_FILE', httpStatus: 422 }),
+			]);
+			expect(items.map(({ json }) => json.lookedBack)).toEqual(items.map(({ json }) => json.pair));
+			const merged = items.filter(isMerged);
+			const ids = merged.map(({ json }) => [json.requestId, Object(json.mergePortraits).requestId]);
+			expect(new Set(ids.flat()).size).toBe(9);
+			for (const [byExpression, own] of ids) expect(byExpression).toBe(own);
+			expect(await mismatched(merged)).toEqual([]);
+			expect(lab.simulator.requests).toHaveLength(10);
+		});
+
+		it('continues with the bad pair at the error output', async () => {
+			const execution = await lab.run(batch(lab.files, 'one-bad', { onError: 'continueErrorOutput' }));
+			expect(execution.status).toBe('success');
+			expect(execution.items(MERGE, 1).map(({ json }) => json)).toEqual([
+				expect.objectContaining({
+					pair: 'deniz.png',
+					error: expect.stringContaining('AILabTools found no face in a picture'),
+					description: expect.any(String),
+					code: 'ERROR_NO_FACE_IN_FILE',
+				}),
+			]);
+			const items = execution.items('After');
+			expect(items).toHaveLength(9);
+			expect(items.map(({ json }) => json.lookedBack)).toEqual(items.map(({ json }) => json.pair));
+			expect(await mismatched(items)).toEqual([]);
+		});
+	});
+
+	describe('each pair is paid for once', () => {
+		const refuseOnce = () => {
+			let left = 1;
+			lab.simulator.setFault(({ files }) =>
+				files.image_target?.fileName === 'deniz.png' && left-- > 0
+					? { kind: 'status', status: 422, code: 'ERROR_NO_FACE_IN_FILE' }
+					: undefined,
+			);
+		};
+		const paid = () => lab.simulator.requests.filter(({ status }) => status === 200).length;
+
+		it('with Retry On Fail: six pairs, one refused once, are seven requests', async () => {
+			refuseOnce();
+			const settings = { retryOnFail: true, maxTries: 3, waitBetweenTries: 100 };
+			const execution = await lab.run(batch(lab.files, 'six', settings));
+			expect(execution.status).toBe('success');
+			expect(execution.items('After').filter(isMerged)).toHaveLength(6);
+			expect(await mismatched(execution.items('After'))).toEqual([]);
+			expect([lab.simulator.requests.length, paid()]).toEqual([7, 6]);
+		});
+
+		it('with the Retry of the executions list: seven requests in all', async () => {
+			refuseOnce();
+			const failed = await lab.run(batch(lab.files, 'six'));
+			expect(failed.status).toBe('error');
+			await lab.call('POST', `/executions/${failed.id}/retry`, { loadWorkflow: false });
+			const { results } = await lab.call<{ results: Array<{ id: string; retryOf?: string | null }> }>(
+				'GET',
+				'/executions?limit=5',
+			);
+			const retry = results.find(({ retryOf }) => String(retryOf) === String(failed.id));
+			const execution = await lab.finished(String(retry?.id));
+			expect(execution.status).toBe('success');
+			expect(await mismatched(execution.items('After'))).toEqual([]);
+			expect([lab.simulator.requests.length, paid()]).toEqual([7, 6]);
+		});
+	});
+
+	it('ends the requests in flight of an execution that is stopped, and sends nothing more', async () => {
+		lab.simulator.setFault(() => ({ kind: 'hang' }));
+		const id = await lab.startWorkflow(await lab.addWorkflow(batch(lab.files, 'one-bad')));
+		await until(() => lab.simulator.requests.length === 3);
+		const stopped = performance.now();
+		await lab.call('POST', `/executions/${id}/stop`);
+		await until(() => lab.simulator.requests.every(({ aborted }) => aborted));
+		expect(performance.now() - stopped).toBeLessThan(2_000);
+		expect((await lab.finished(id)).status).toBe('canceled');
+		// The execution is over, and no more requests came than before.
+		expect(lab.simulator.requests).toHaveLength(3);
+	});
+
+	if (version === '2.41.1') {
+		describe('binaryMode combined', () => {
+			it('names a field by its path, and takes a template by an expression', async () => {
+				const workflow = chain(
+					'Combined',
+					[
+						start,
+						readFiles('Template', join(lab.files, 'template.jpg'), 'template'),
+						readFiles('Targets', join(lab.files, 'six/*.png'), 'target'),
+						mergePortraits({
+							parameters: {
+								targetBinaryPropertyName: '_files.target',
+								templateBinaryPropertyName: '={{ $("Template").first()._files.template }}',
+								similarity: OWN_SIMILARITY,
+							},
+						}),
+						writeFile('Save', `=${join(lab.files, 'combined-{{ $json._files.data.fileName }}')}`, '_files.data'),
+					],
+					{ binaryMode: 'combined' },
+				);
+				const execution = await lab.run(workflow);
+				expect(execution.data.resultData.error).toBeUndefined();
+				expect(execution.items(MERGE)).toHaveLength(6);
+				for (const name of TEN.slice(0, 6)) {
+					const written = await lab.written(`combined-${name}-merged.jpg`);
+					expect([name, sha256(written)]).toEqual([name, requestOf(`${name}.png`)?.resultSha256]);
+				}
+			});
+		});
+
+		describe('as a tool of an AI agent', () => {
+			it('is offered with a description, and tells the agent what was done', async () => {
+				const answer = await lab.get('/types/nodes.json');
+				const types: INodeTypeDescription[] = JSON.parse(await answer.text());
+				const tool = types.find(({ name }) => name === 'n8n-nodes-ailabtools.mergePortraitsTool');
+				expect(tool).toMatchObject({
+					displayName: 'Merge Portraits Tool',
+					outputs: ['ai_tool'],
+					inputs: [],
+					properties: expect.arrayContaining([
+						expect.objectContaining({
+							name: 'toolDescription',
+							default: 'Put the face of a portrait into a template picture with AILabTools',
+						}),
+					]),
+				});
+
+				// n8n's own means to run a tool without an agent, which the editor's "Execute step" of a tool uses.
+				const workflow = chain('Tool', [
+					start,
+					readFiles('Template', join(lab.files, 'template.jpg'), 'template'),
+					readFiles('Target', join(lab.files, 'one/*.png'), 'target'),
+					node('Agent', '@n8n/n8n-nodes-langchain.toolExecutor', {
+						parameters: { query: JSON.stringify({ [MERGE.replace(' ', '_')]: { Similarity: 0.7 } }) },
+					}),
+				]);
+				workflow.nodes.push({
+					...mergePortraits({
+						parameters: {
+							targetBinaryPropertyName: '={{ $("Target").first().binary.target }}',
+							similarity: "={{ $fromAI('Similarity', 'from 0 to 1', 'number') }}",
+						},
+					}),
+					type: 'n8n-nodes-ailabtools.mergePortraitsTool',
+				});
+				Object.assign(workflow.connections, { [MERGE]: to('Agent', 'ai_tool') });
+				const execution = await lab.run(workflow);
+				expect(execution.data.resultData.error).toBeUndefined();
+				expect(lab.simulator.requests.map(({ status, fields }) => [status, fields.source_similarity])).toEqual([
+					[200, '0.7'],
+				]);
+				const [{ json }] = execution.items('Agent');
+				expect(JSON.stringify(json)).toContain('requestId');
+			});
+		});
+	}
+
+	describe.each(['default', 'filesystem', 'database'] as const)('binaries kept in mode %s', (mode) => {
+		const idOf = { default: undefined, filesystem: /^filesystem-v2:/, database: /^database:/ }[mode];
+
+		it('merges, and later nodes and the editor read the picture', async () => {
+			const settings = { N8N_AVAILABLE_BINARY_DATA_MODES: 'filesystem,database', N8N_DEFAULT_BINARY_DATA_MODE: mode };
+			await lab.restart(settings);
+			const workflow = batch(lab.files, 'six');
+			workflow.nodes.push({
+				...writeFile('Save', `=${join(lab.files, `${mode}-{{ $binary.data.fileName }}`)}`),
+				position: [1400, 0],
+			});
+			Object.assign(workflow.connections, { After: to('Save') });
+			const execution = await lab.run(workflow);
+			expect(execution.status).toBe('success');
+			const items = execution.items('After');
+			expect(items).toHaveLength(6);
+			for (const { binary } of items) {
+				if (idOf) expect(binary?.data.id).toMatch(idOf);
+				else expect(binary?.data.id).toBeUndefined();
+			}
+			expect(await mismatched(items)).toEqual([]);
+			for (const name of TEN.slice(0, 6)) {
+				const written = await lab.written(`${mode}-${name}-merged.jpg`);
+				expect([name, sha256(written)]).toEqual([name, requestOf(`${name}.png`)?.resultSha256]);
+			}
+		});
+	});
+});
+
+async function until(holds: () => boolean): Promise<void> {
+	while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20));
+}

@@ -1,0 +1,182 @@
+/** Queue mode: n8n's main process and two workers, with Redis, PostgreSQL, and the binaries in the database. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { ExecutionStatus, INodeExecutionData } from 'n8n-workflow';
+
+import { openLab, type Lab } from '../n8n/lab';
+import { freePort } from '../n8n/processes';
+import { installServices, startPostgres, startRedis, type Service } from '../n8n/services';
+import { portrait } from '../portraits';
+import type { RecordedRequest } from '../simulator/simulator';
+import { addFields, chain, MERGE, mergePortraits, node, readFiles } from './workflows';
+
+const PAIRS = 10;
+
+/** How long a worker may be silent before its jobs count as lost: n8n's own minute is long to wait for. */
+const IMPATIENCE = {
+	QUEUE_WORKER_LOCK_DURATION: '5000',
+	QUEUE_WORKER_LOCK_RENEW_TIME: '1000',
+	QUEUE_WORKER_STALLED_INTERVAL: '2000',
+};
+
+interface Listed {
+	id: string;
+	status: ExecutionStatus;
+}
+
+describe('n8n 2.41.1 in queue mode', () => {
+	const services: Service[] = [];
+	const workers: Array<{ stop(): Promise<void>; kill(): boolean; ended: Promise<unknown>; output(): string }> = [];
+	let lab: Lab;
+	let workflowId: string;
+
+	beforeAll(async () => {
+		await installServices();
+		services.push(await startRedis(), await startPostgres());
+		lab = await openLab({
+			version: '2.41.1',
+			name: 'queue',
+			simulator: { latencyMs: 400 },
+			env: {
+				...Object.assign({}, ...services.map(({ env }) => env)),
+				...IMPATIENCE,
+				EXECUTIONS_MODE: 'queue',
+				OFFLOAD_MANUAL_EXECUTIONS_TO_WORKERS: 'true',
+				N8N_ENCRYPTION_KEY: randomBytes(16).toString('hex'),
+				N8N_DEFAULT_BINARY_DATA_MODE: 'database',
+				N8N_WORKER_SERVER_ADDRESS: '127.0.0.1',
+			},
+		});
+		for (const name of ['one', 'two']) {
+			const n8n = await lab.prepare(`worker-${name}`);
+			workers.push(await n8n.startWorker({ port: await freePort(), onOutput: lab.onOutput }));
+		}
+		const small = { width: 240, height: 240 };
+		await lab.provide('template.jpg', await portrait('template', { ...small, format: 'jpeg' }));
+		for (let pair = 0; pair < PAIRS; pair++) {
+			await lab.provide(`targets/${pair}.png`, await portrait(`target ${pair}`, small));
+		}
+		workflowId = await lab.addWorkflow(
+			chain('Queued', [
+				node('Start', 'n8n-nodes-base.webhook', {
+					typeVersion: 2,
+					webhookId: 'pairs',
+					parameters: { httpMethod: 'POST', path: 'pairs', responseMode: 'onReceived', options: {} },
+				}),
+				readFiles('Template', join(lab.files, 'template.jpg'), 'template'),
+				readFiles('Targets', join(lab.files, 'targets/*.png'), 'target'),
+				addFields('Source', { pair: '={{ $json.fileName }}' }),
+				mergePortraits({
+					parameters: { similarity: `={{ ($("Start").first().json.body.run * ${PAIRS} + $itemIndex) / 1000 }}` },
+				}),
+				addFields('After', { lookedBack: '={{ $("Source").item.json.pair }}' }),
+			]),
+		);
+		const { versionId } = await lab.call<{ versionId: string }>('GET', `/workflows/${workflowId}`);
+		await lab.call('POST', `/workflows/${workflowId}/activate`, { versionId });
+	}, 900_000);
+
+	afterAll(async () => {
+		await Promise.all(workers.map(async (worker) => await worker.stop()));
+		await lab?.close();
+		await Promise.all(services.map(async (service) => await service.stop()));
+	});
+
+	/** Starts an execution over the webhook, which answers 404 until the workflow's activation has got around. */
+	async function call(run: number): Promise<void> {
+		for (;;) {
+			const answer = await fetch(`${lab.server.url}/webhook/pairs`, {
+				method: 'POST',
+				headers: { 'content-type': 'application/json' },
+				body: JSON.stringify({ run }),
+			});
+			if (answer.ok) return;
+			if (answer.status !== 404) throw new Error(`The webhook answered ${answer.status}`);
+			await sleep(200);
+		}
+	}
+
+	async function executions(): Promise<Listed[]> {
+		const filter = encodeURIComponent(JSON.stringify({ workflowId }));
+		const { results } = await lab.call<{ results: Listed[] }>('GET', `/executions?limit=100&filter=${filter}`);
+		return results;
+	}
+
+	async function ended(count: number): Promise<Listed[]> {
+		for (;;) {
+			const all = await executions();
+			if (all.length >= count && all.every(({ status }) => !['new', 'running', 'waiting'].includes(status))) return all;
+			await sleep(200);
+		}
+	}
+
+	const startedBy = (worker: number) =>
+		[...workers[worker].output().matchAll(/Worker started execution (\d+)/g)].map(([, id]) => id);
+	const paid = (): RecordedRequest[] => lab.simulator.requests.filter(({ status }) => status === 200);
+	const similarities = () => paid().map(({ fields }) => Number(fields.source_similarity));
+	const isMerged = ({ binary }: INodeExecutionData) => binary?.data.id?.startsWith('database:') === true;
+
+	it('spreads twenty executions of ten pairs over both workers, and merges each pair once', async () => {
+		const runs = Array.from({ length: 20 }, (_, run) => run);
+		await Promise.all(runs.map(call));
+		const all = await ended(runs.length);
+		expect(all.map(({ status }) => status)).toEqual(runs.map(() => 'success'));
+
+		const [one, two] = [startedBy(0), startedBy(1)];
+		expect([...one, ...two].sort()).toEqual(all.map(({ id }) => id).sort());
+		// Four at a time can run: none of them sits idle while the other does all the work.
+		expect(Math.min(one.length, two.length)).toBeGreaterThanOrEqual(4);
+
+		expect(lab.simulator.requests).toHaveLength(runs.length * PAIRS);
+		expect(similarities().sort((a, b) => a - b)).toEqual(
+			Array.from({ length: runs.length * PAIRS }, (_, pair) => pair / 1000),
+		);
+		for (const { id } of all) {
+			const items = (await lab.finished(id)).items('After');
+			expect(items.filter(isMerged)).toHaveLength(PAIRS);
+			expect(items.map(({ json }) => json.lookedBack)).toEqual(items.map(({ json }) => json.pair));
+		}
+		const [picture] = (await lab.finished(all[0].id)).items(MERGE);
+		expect((await lab.read(picture.binary?.data)).subarray(0, 2)).toEqual(Buffer.from([0xff, 0xd8]));
+	}, 120_000);
+
+	it('gives up the executions of a killed worker, re-runs none of them, and merges nothing twice', async () => {
+		const before = new Set((await executions()).map(({ id }) => id));
+		const startedBefore = startedBy(0).length;
+		lab.simulator.reset();
+		const runs = Array.from({ length: 8 }, (_, run) => 20 + run);
+		await Promise.all(runs.map(call));
+		// In the middle: the worker is at executions of which some pairs are paid for and others not.
+		while (startedBy(0).length === startedBefore || paid().length < 6) await sleep(20);
+		workers[0].kill();
+		await workers[0].ended;
+
+		const all = (await ended(before.size + runs.length)).filter(({ id }) => !before.has(id));
+		const taken = startedBy(0).slice(startedBefore);
+		const succeeded = all.filter(({ status }) => status === 'success').map(({ id }) => id);
+		const lost = all.filter(({ status }) => status !== 'success');
+		expect(lost.length).toBeGreaterThan(0);
+		const sent = lab.simulator.requests.length;
+		for (const { id } of lost) {
+			expect(taken).toContain(id);
+			expect(startedBy(1)).not.toContain(id);
+			const { status, data } = await lab.finished(id);
+			expect([status, data.resultData.error?.message]).toEqual([
+				'error',
+				expect.stringMatching(/^This execution failed to be processed too many times/),
+			]);
+			// n8n has kept nothing of it, so its Retry has nothing to go on with, and pays for nothing.
+			expect(await lab.call('POST', `/executions/${id}/retry`, {})).toMatchObject({ status: 'error' });
+		}
+		expect(lab.simulator.requests).toHaveLength(sent);
+		expect(new Set(similarities()).size).toBe(similarities().length);
+		for (const id of succeeded) {
+			expect((await lab.finished(id)).items('After').filter(isMerged)).toHaveLength(PAIRS);
+		}
+		// What was lost cannot have been finished, and whatever was finished is all there.
+		expect(paid().length).toBeGreaterThanOrEqual(succeeded.length * PAIRS);
+		expect(paid().length).toBeLessThan(runs.length * PAIRS);
+	}, 120_000);
+});

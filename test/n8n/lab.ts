@@ -1,0 +1,208 @@
+/** All that an end-to-end test needs around it: n8n with the packed package, the simulator, a credential, a user. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { ExecutionStatus, IBinaryData, INodeExecutionData, IRunExecutionData, ITaskData } from 'n8n-workflow';
+
+import { startSimulator, type SimulatorOptions } from '../simulator/simulator';
+import { onFailure } from './evidence';
+import { installN8n, type N8nVersion } from './installation';
+import { createN8n, type N8n, type N8nServer, type Owner, type Workflow } from './n8n';
+import { packTarball } from './pack';
+import { freePort } from './processes';
+import { progressLine } from './progress';
+
+const OUTPUT_FOLDER = resolve(__dirname, '../../test-output');
+
+/** The simulator's account. */
+export const KEY = 'simulator-key';
+
+export const CREDENTIAL = { id: 'aiLabToolsLab', name: 'AILabTools API' };
+
+export interface LabOptions {
+	version: N8nVersion;
+	/** Tells this lab's folder from those of other test files. */
+	name: string;
+	/** n8n settings on top of the usual ones. */
+	env?: NodeJS.ProcessEnv;
+	/** The one folder that nodes may read and write files in, emptied first; by default within the lab's. */
+	files?: string;
+	simulator?: SimulatorOptions;
+}
+
+export interface Execution {
+	id: string;
+	status: ExecutionStatus;
+	data: IRunExecutionData;
+	/** What a node gave at one of its outputs in its last run. */
+	items(node: string, output?: number): INodeExecutionData[];
+	/** A node's last run. @throws Error when it did not run */
+	task(node: string): ITaskData;
+}
+
+export type Lab = Awaited<ReturnType<typeof openLab>>;
+
+/** Installs and prepares everything, minutes the first time. n8n's server runs when it is done; `close` ends all. */
+export async function openLab({ version, name, env, files: givenFiles, simulator: simulatorOptions }: LabOptions) {
+	const folder = join(OUTPUT_FOLDER, 'e2e', `${name}-${version}`);
+	const files = givenFiles ?? join(folder, 'files');
+	for (const old of [folder, files]) await rm(old, { recursive: true, force: true });
+	await mkdir(files, { recursive: true });
+
+	const progress = progressLine();
+	const installation = await installN8n(version, progress.show);
+	progress.done();
+	const tarball = await packTarball();
+	const prepare = async (settings: NodeJS.ProcessEnv = {}, userFolder = join(folder, 'user')): Promise<N8n> =>
+		await createN8n({
+			installation,
+			userFolder,
+			tarball,
+			env: { N8N_RESTRICT_FILE_ACCESS_TO: files, ...env, ...settings },
+		});
+
+	const simulator = await startSimulator(simulatorOptions);
+	const owner: Owner = { email: 'owner@example.com', password: `Lab1${randomBytes(8).toString('hex')}` };
+	let n8n: N8n;
+	let log = '';
+	let stopServer = async () => {};
+	let server: N8nServer;
+	let request: Awaited<ReturnType<N8nServer['login']>>;
+
+	const onOutput = (text: string) => (log += text);
+	async function start(): Promise<void> {
+		server = await n8n.start({ port: await freePort(), onOutput });
+		stopServer = server.stop;
+		if (request === undefined) await server.setupOwner(owner);
+		request = await server.login(owner);
+	}
+	onFailure(async (to) => {
+		await writeFile(join(to, `n8n-${version}.log`), log.replaceAll(KEY, '(key)'));
+		const text = JSON.stringify([...simulator.creditRequests, ...simulator.requests], withoutSecrets, '\t');
+		await writeFile(join(to, 'simulator-requests.json'), text);
+	});
+
+	async function close(): Promise<void> {
+		await stopServer();
+		await simulator.close();
+	}
+
+	try {
+		n8n = await prepare();
+		const data = { apiKey: KEY, baseUrl: simulator.baseUrl };
+		await n8n.importCredentials({ ...CREDENTIAL, type: 'aiLabToolsApi', data });
+		await start();
+	} catch (error) {
+		await close();
+		throw error;
+	}
+
+	/** Calls n8n's REST interface as the owner. Gives the answer's data. */
+	async function call<T>(method: string, path: string, body?: object): Promise<T> {
+		const answer = await request(method, `/rest${path}`, body);
+		const { data }: { data: T } = JSON.parse(await answer.text());
+		return data;
+	}
+
+	async function find(id: string): Promise<Execution> {
+		const { status, data: stored } = await call<{ status: ExecutionStatus; data: string }>('GET', `/executions/${id}`);
+		const { parse } = await import('flatted');
+		const data: IRunExecutionData = parse(stored);
+		const task = (node: string) => {
+			const last = data.resultData.runData[node]?.at(-1);
+			if (last === undefined) throw new Error(`${node} did not run: ${data.resultData.error?.message ?? status}`);
+			return last;
+		};
+		return { id, status, data, task, items: (node, output = 0) => task(node).data?.main[output] ?? [] };
+	}
+
+	async function startWorkflow(workflowId: string): Promise<string> {
+		const workflowData = await call<Workflow>('GET', `/workflows/${workflowId}`);
+		// The one version wants the workflow with it, the other only its trigger.
+		const body = { workflowData, triggerToStartFrom: { name: 'Start' } };
+		const { executionId } = await call<{ executionId: string }>('POST', `/workflows/${workflowId}/run`, body);
+		return executionId;
+	}
+
+	async function finished(executionId: string): Promise<Execution> {
+		for (;;) {
+			const { status } = await call<{ status: ExecutionStatus }>('GET', `/executions/${executionId}`);
+			if (!['new', 'running', 'waiting'].includes(status)) return await find(executionId);
+			await sleep(100);
+		}
+	}
+
+	return {
+		version,
+		folder,
+		files,
+		owner,
+		simulator,
+		call,
+		/** Gets whatever else the server has, as the owner. */
+		get: async (path: string) => await request('GET', path),
+		/** Another n8n of this lab, such as a worker's, with a user folder of its own. */
+		prepare: async (own: string, settings?: NodeJS.ProcessEnv) => await prepare(settings, join(folder, own)),
+		/** Also takes what other processes print. */
+		onOutput,
+
+		get n8n(): N8n {
+			return n8n;
+		},
+
+		get server(): N8nServer {
+			return server;
+		},
+
+		/** Starts n8n again, with other settings. */
+		async restart(settings: NodeJS.ProcessEnv): Promise<void> {
+			await server.stop();
+			n8n = await prepare(settings);
+			await start();
+		},
+
+		async addWorkflow(workflow: Workflow): Promise<string> {
+			const { id } = await call<{ id: string }>('POST', '/workflows', { settings: {}, active: false, ...workflow });
+			return id;
+		},
+
+		/** Starts a workflow from its trigger `Start`. Gives the execution's id. */
+		startWorkflow,
+		finished,
+
+		/** Adds a workflow and runs it to its end, whatever that is. */
+		async run(workflow: Workflow): Promise<Execution> {
+			return await finished(await startWorkflow(await this.addWorkflow(workflow)));
+		},
+
+		/** The bytes of a binary as the editor would load them. */
+		async read(binary: IBinaryData | undefined): Promise<Buffer> {
+			if (binary === undefined) throw new Error('There is no such binary');
+			if (binary.id === undefined) return Buffer.from(binary.data, 'base64');
+			const query = new URLSearchParams({ id: binary.id, action: 'view', mimeType: binary.mimeType });
+			const answer = await request('GET', `/rest/binary-data?${query.toString()}`);
+			return Buffer.from(await answer.arrayBuffer());
+		},
+
+		/** Puts a file where nodes may read it. */
+		async provide(path: string, bytes: Buffer): Promise<void> {
+			const file = join(files, path);
+			await mkdir(resolve(file, '..'), { recursive: true });
+			await writeFile(file, bytes);
+		},
+
+		async written(path: string): Promise<Buffer> {
+			return await readFile(join(files, path));
+		},
+
+		close,
+	};
+}
+
+/** A recorded request for somebody to read. */
+function withoutSecrets(name: string, value: unknown): unknown {
+	if (name === 'ailabapi-api-key') return '(key)';
+	return name === 'bytes' ? undefined : value;
+}

@@ -1,0 +1,116 @@
+/** Redis and PostgreSQL from Debian's packages, on this computer only, with nothing kept: what n8n's queue mode needs. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { chown, mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+import { freePort, stopProcess } from './processes';
+
+const run = promisify(execFile);
+
+const POSTGRES_VERSIONS = '/usr/lib/postgresql';
+
+export interface Service {
+	/** n8n's settings for it. */
+	env: NodeJS.ProcessEnv;
+	stop(): Promise<void>;
+}
+
+/** Installs what is missing of both. @throws Error where that takes a user who may, or a system that is not Debian's */
+export async function installServices(): Promise<void> {
+	const missing = [
+		...(existsSync('/usr/bin/redis-server') ? [] : ['redis-server']),
+		...(postgresFolder() ? [] : ['postgresql']),
+	];
+	if (missing.length === 0) return;
+	const install = async () => await run('apt-get', ['install', '--yes', '--no-install-recommends', ...missing]);
+	// On a bare machine the lists of packages may be missing or old.
+	await install().catch(async () => {
+		await run('apt-get', ['update']);
+		await install();
+	});
+}
+
+export async function startRedis(): Promise<Service> {
+	const port = await freePort();
+	const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+	const child = startDaemon('/usr/bin/redis-server', args);
+	await listening(child, port);
+	return {
+		env: { QUEUE_BULL_REDIS_HOST: '127.0.0.1', QUEUE_BULL_REDIS_PORT: String(port) },
+		stop: () => stopProcess(child),
+	};
+}
+
+export async function startPostgres(): Promise<Service> {
+	const programs = postgresFolder();
+	if (programs === undefined) throw new Error('PostgreSQL is not installed');
+	const port = await freePort();
+	const user = await unprivilegedUser();
+	const folder = await mkdtemp(join(tmpdir(), 'n8n-nodes-ailabtools-postgres-'));
+	if (user) await chown(folder, user.uid, user.gid);
+	const data = join(folder, 'data');
+	await run(join(programs, 'initdb'), ['--pgdata', data, '--username', 'n8n', '--auth', 'trust', '--no-sync'], {
+		cwd: folder,
+		...user,
+	});
+	const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: folder, fsync: 'off' };
+	const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+	const child = startDaemon(join(programs, 'postgres'), ['-D', data, '-p', String(port), ...args], {
+		cwd: folder,
+		...user,
+	});
+	await listening(child, port);
+	return {
+		env: {
+			DB_TYPE: 'postgresdb',
+			DB_POSTGRESDB_HOST: '127.0.0.1',
+			DB_POSTGRESDB_PORT: String(port),
+			DB_POSTGRESDB_USER: 'n8n',
+			DB_POSTGRESDB_DATABASE: 'postgres',
+		},
+		async stop() {
+			// "Fast" shutdown: it does not wait for its clients.
+			child.kill('SIGINT');
+			await stopProcess(child);
+			await rm(folder, { recursive: true, force: true });
+		},
+	};
+}
+
+/** Of the newest version that is installed. */
+function postgresFolder(): string | undefined {
+	const versions = existsSync(POSTGRES_VERSIONS) ? readdirSync(POSTGRES_VERSIONS) : [];
+	const folders = versions.sort((a, b) => Number(b) - Number(a)).map((name) => join(POSTGRES_VERSIONS, name, 'bin'));
+	return folders.find((folder) => existsSync(join(folder, 'postgres')));
+}
+
+/** PostgreSQL does not run as root. Its package brings a user for it. */
+async function unprivilegedUser(): Promise<{ uid: number; gid: number } | undefined> {
+	if (process.getuid?.() !== 0) return undefined;
+	const id = async (flag: string) => Number((await run('id', [flag, 'postgres'])).stdout);
+	return { uid: await id('-u'), gid: await id('-g') };
+}
+
+/** A program that ends with this process, even when nobody is left to stop it. */
+function startDaemon(program: string, args: string[], options: { cwd?: string; uid?: number; gid?: number } = {}) {
+	const stdio = 'ignore' as const;
+	return spawn('setpriv', ['--pdeathsig', 'TERM', program, ...args], { ...options, stdio });
+}
+
+async function listening(child: ChildProcess, port: number): Promise<void> {
+	const answers = async () =>
+		await new Promise<boolean>((resolve) => {
+			const socket = connect(port, '127.0.0.1');
+			socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+			socket.once('connect', () => socket.destroy());
+		});
+	while (!(await answers())) {
+		if (child.exitCode !== null) throw new Error(`${child.spawnargs.join(' ')} ended with ${child.exitCode}`);
+		await sleep(50);
+	}
+}
