@@ -6,7 +6,7 @@ module.exports = {
 	...base,
 	testMatch: ['<rootDir>/test/e2e/**/*.test.ts'],
 	testEnvironment: '<rootDir>/test/e2e/environment.ts',
-	setupFiles: [],
+	setupFilesAfterEnv: [],
 	// The first run on a machine installs n8n itself.
 	testTimeout: 120_000,
 };

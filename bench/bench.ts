@@ -10,21 +10,23 @@ import { measure, type Figures } from './measure';
 import { thisNode } from './workflows';
 
 interface Situation {
-	name: string;
 	pairs: number;
 	bytes: number;
 	/** How many requests at a time the account takes. */
 	taken: number;
 	/** The option Max Concurrent Requests. */
 	asked: number;
+	/** Where the template is: fetched by an expression for each item, or on the item itself. */
+	template: 'by expression' | 'on the item';
 }
 
 const SERVICE_MS = 200;
 
 const situations: Situation[] = [
-	{ name: '200 pairs of 1.2 MB, 5 at a time', pairs: 200, bytes: 1_200_000, taken: 5, asked: 5 },
-	{ name: '2,000 pairs of 50 KB, 5 at a time', pairs: 2_000, bytes: 50_000, taken: 5, asked: 5 },
-	{ name: '200 pairs of 50 KB, 20 asked for, 2 taken', pairs: 200, bytes: 50_000, taken: 2, asked: 20 },
+	{ pairs: 200, bytes: 1_200_000, taken: 5, asked: 5, template: 'by expression' },
+	{ pairs: 2_000, bytes: 50_000, taken: 5, asked: 5, template: 'on the item' },
+	{ pairs: 2_000, bytes: 50_000, taken: 5, asked: 5, template: 'by expression' },
+	{ pairs: 200, bytes: 50_000, taken: 2, asked: 20, template: 'by expression' },
 ];
 
 async function main(): Promise<void> {
@@ -34,14 +36,14 @@ async function main(): Promise<void> {
 	const tarball = await packTarball();
 	const rows: Array<Situation & Figures> = [];
 	for (const situation of situations) {
-		console.log(`${situation.name} …`);
+		console.log(`${name(situation)} …`);
 		const pictures = await makePictures(situation);
 		const figures = await measure({
 			installation,
 			tarball,
 			userFolder: join(CACHE_FOLDER, 'bench/user'),
 			pictures,
-			workflow: thisNode(pictures, { maxConcurrency: situation.asked }),
+			workflow: thisNode(pictures, situation.template, { maxConcurrency: situation.asked }),
 			simulator: {
 				latencyMs: SERVICE_MS,
 				accounts: [{ key: 'simulator-key', maxConcurrentRequests: situation.taken }],
@@ -52,10 +54,15 @@ async function main(): Promise<void> {
 	console.table(rows.map(row));
 }
 
-function row({ name, pairs, taken, merged, requests, refusals, span, cpu, memory, stored }: Situation & Figures) {
+function name({ pairs, bytes, taken, asked, template }: Situation): string {
+	return `${pairs} pairs of ${bytes / 1_000} KB, ${asked} asked for, ${taken} taken, template ${template}`;
+}
+
+function row(result: Situation & Figures) {
+	const { pairs, taken, merged, requests, refusals, span, cpu, memory, stored } = result;
 	const ideal = (pairs * SERVICE_MS) / taken / 1_000;
 	return {
-		situation: name,
+		situation: name(result),
 		merged: `${merged} of ${pairs}`,
 		'requests per merged': (requests / merged).toFixed(2),
 		refused: `${((100 * refusals) / requests).toFixed(1)} %`,

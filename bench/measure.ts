@@ -36,7 +36,7 @@ export interface Figures {
 export async function measure({ installation, tarball, userFolder, pictures, workflow, simulator }: Job) {
 	await rm(userFolder, { recursive: true, force: true });
 	const usageFile = join(userFolder, 'usage.json');
-	const service = await startSimulator({ ...simulator, keepBytes: false });
+	const service = await startSimulator({ ...simulator, keepBytes: false, drawOnce: true });
 	try {
 		const n8n = await createN8n({
 			installation: { ...installation, script: resolve(__dirname, 'usage.cjs') },

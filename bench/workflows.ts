@@ -1,7 +1,8 @@
 import type { Workflow } from '../test/n8n/n8n';
 
-/** Reads every target in a folder and merges it with one template, which an expression gives to every item. */
-export function thisNode(pictures: string, options: object): Workflow {
+/** Reads every target in a folder and merges it: with one template for all, or, to have no expression, with itself. */
+export function thisNode(pictures: string, template: 'by expression' | 'on the item', options: object): Workflow {
+	const byExpression = "={{ $('Read template').first().binary.template }}";
 	return {
 		name: 'This node',
 		nodes: [
@@ -10,7 +11,7 @@ export function thisNode(pictures: string, options: object): Workflow {
 			readFiles('Read targets', `${pictures}/targets/*.jpg`, 'target'),
 			{
 				...node('Merge Portraits', 'n8n-nodes-ailabtools.mergePortraits', 1, {
-					templateBinaryPropertyName: "={{ $('Read template').first().binary.template }}",
+					templateBinaryPropertyName: template === 'by expression' ? byExpression : 'target',
 					options,
 				}),
 				credentials: { aiLabToolsApi: { id: 'aiLabToolsBench', name: 'AILabTools API' } },

@@ -1,4 +1,5 @@
 /** The node as its users meet it, in the editor of n8n 2.41.1, in a browser. Takes the pictures that the docs show. */
+import { createHash } from 'node:crypto';
 import { copyFile, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
@@ -167,12 +168,16 @@ describe('n8n 2.41.1 in a browser', () => {
 		await byId('node-execute-button').click();
 		const output = byId('output-panel');
 		await byId('radio-button-binary', output).click();
-		await byId('ndv-view-binary-data', output).first().click();
+		// The input's own picture comes first, the merged one after it.
+		await byId('ndv-view-binary-data', output).last().click();
 		const merged = output.locator('img').or(output.locator('embed')).first();
 		await merged.waitFor();
 		await picture('merged');
 		const [request] = lab.simulator.requests;
 		expect(request).toMatchObject({ status: 200, fields: { source_similarity: '0.8' } });
+		const source = new URL((await merged.getAttribute('src')) ?? '', page.url()).href;
+		const shown = await (await page.request.get(source)).body();
+		expect(createHash('sha256').update(shown).digest('hex')).toBe(request.resultSha256);
 	});
 
 	describe('says what is wrong, and what to do', () => {

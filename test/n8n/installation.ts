@@ -47,14 +47,16 @@ const NODE_PACKAGE = [
  */
 export async function installN8n(version: N8nVersion, onProgress: (line: string) => void): Promise<N8nInstallation> {
 	const { node: nodeRange, overrides, env } = RELEASES[version];
-	const folder = join(CACHE_FOLDER, `n8n-${version}`);
+	// To see what breaks in a newer n8n, the newest of these can be replaced by it.
+	const release = (version === '2.41.1' && process.env.N8N_E2E_VERSION) || version;
+	const folder = join(CACHE_FOLDER, `n8n-${release}`);
 	const modules = join(folder, 'node_modules');
 	const marker = join(folder, 'complete.json');
 	const node = join(modules, NODE_PACKAGE, 'bin/node');
 	const script = join(modules, 'n8n/bin/n8n');
 	const manifest = JSON.stringify({
 		private: true,
-		dependencies: { n8n: version, [NODE_PACKAGE]: nodeRange },
+		dependencies: { n8n: release, [NODE_PACKAGE]: nodeRange },
 		overrides,
 		allowScripts: { sqlite3: true },
 	});
@@ -69,16 +71,16 @@ export async function installN8n(version: N8nVersion, onProgress: (line: string)
 		const step = async (name: string, command: string, args: string[]) => {
 			const report = () => {
 				const seconds = Math.round((Date.now() - started) / 1000);
-				onProgress(`n8n ${version}: ${name}, ${countPackages(modules)} packages, ${seconds} s`);
+				onProgress(`n8n ${release}: ${name}, ${countPackages(modules)} packages, ${seconds} s`);
 			};
 			const timer = setInterval(report, 1000);
 			const finished = runProcess(command, args, { cwd: folder, env: process.env });
 			const { exitCode, stdout, stderr } = await finished.finally(() => clearInterval(timer));
-			if (exitCode !== 0) throw new Error(`n8n ${version} could not be installed (${name}):\n${stderr}${stdout}`);
+			if (exitCode !== 0) throw new Error(`n8n ${release} could not be installed (${name}):\n${stderr}${stdout}`);
 		};
 
 		// npm takes a package that was unpacked in part for a whole one, so nothing is kept of an interrupted installation.
-		onProgress(`n8n ${version}: preparing`);
+		onProgress(`n8n ${release}: preparing`);
 		for (const name of ['complete.json', 'package-lock.json', 'node_modules'])
 			await rm(join(folder, name), { recursive: true, force: true });
 		await writeFile(join(folder, 'package.json'), manifest);
