@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 
+import type * as BackendCommon from '@n8n/backend-common';
 import type * as Di from '@n8n/di';
 import {
 	BinaryDataConfig,
@@ -77,8 +78,13 @@ export interface EngineResult {
 	pathOf(binaryId: string): string;
 }
 
-// n8n-core's own copy: npm may have put another version of the container at the top level.
-const { Container }: typeof Di = createRequire(require.resolve('n8n-core'))('@n8n/di');
+// n8n-core's own copies: npm may have put other versions of them at the top level.
+const requireOfEngine = createRequire(require.resolve('n8n-core'));
+const { Container }: typeof Di = requireOfEngine('@n8n/di');
+const { Logger }: typeof BackendCommon = requireOfEngine('@n8n/backend-common');
+
+/** n8n's logger, to see what a node writes. */
+export const logger = Container.get(Logger);
 
 const SOURCE = 'Source';
 const NODE = 'Merge Portraits';

@@ -11,7 +11,7 @@ import {
 	type Simulator,
 	type SimulatorOptions,
 } from '../simulator/simulator';
-import { runInEngine, type EngineOptions, type EngineResult } from './engine';
+import { logger, runInEngine, type EngineOptions, type EngineResult } from './engine';
 
 const KEY = 'simulator-key';
 
@@ -96,6 +96,23 @@ describe('a batch', () => {
 		load.mockRestore();
 		expect(items.filter(isMerged)).toHaveLength(10);
 		expect(loads).toBe(11);
+	});
+
+	it.each([
+		[50, 1],
+		[60, 2],
+		[10, 0],
+	])('of %d pairs writes %d lines into the log', async (pairs, lines) => {
+		await start({ latencyMs: 0, drawOnce: true });
+		const info = jest.spyOn(logger, 'info').mockImplementation();
+		await run(pairs, { parameters: { similarity: '={{ $json.index / 1000 }}', options: { maxConcurrency: 20 } } });
+		const written = info.mock.calls.filter(([text]) => text.startsWith('Merge Portraits: '));
+		info.mockRestore();
+		expect(written).toHaveLength(lines);
+		if (lines > 0) {
+			const counts = { merged: pairs, reused: 0, failed: 0 };
+			expect(written.at(-1)).toEqual([`Merge Portraits: ${pairs} of ${pairs} items finished`, counts]);
+		}
 	});
 
 	it('leaves little in the stored execution where binaries are kept on disk', async () => {
