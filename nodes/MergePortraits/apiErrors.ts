@@ -1,3 +1,5 @@
+import { formatList, imageRequirements } from './imageRequirements';
+
 /**
  * Whose fault a refusal is, which decides what becomes of the other items:
  * - `item`: this pair alone; the others go on
@@ -84,7 +86,7 @@ export const codeRules: Readonly<Record<string, CodeRule>> = {
 	ERROR_AI_NOT_EXISTS: unreachable,
 	FILE_SIZE_EXCEEDS_LIMIT: unfitPicture(
 		'A picture is too large for AILabTools',
-		"Make both files at most 4 MB, for example with an Edit Image node: operation 'Resize'.",
+		`Make both files at most ${imageRequirements.maxBytes / 1024 / 1024} MB, for example with an Edit Image node: operation 'Resize'.`,
 	),
 	FILE_RESOLUTION_EXCEEDS_LIMITS: unfitPicture(
 		'The width or height of a picture is outside the limits of AILabTools',
@@ -92,7 +94,7 @@ export const codeRules: Readonly<Record<string, CodeRule>> = {
 	),
 	UNSUPPORTED_FILE_TYPES: unfitPicture(
 		'The format of a picture is not supported by AILabTools',
-		"Provide JPEG, PNG or BMP, for example with an Edit Image node and its option 'Format'.",
+		`Provide ${formatList}, for example with an Edit Image node and its option 'Format'.`,
 	),
 	FILE_DECODING_FAILURE: unfitPicture(
 		'AILabTools could not read a picture',

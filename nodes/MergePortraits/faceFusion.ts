@@ -54,11 +54,7 @@ export async function faceFusion(
 ): Promise<MergedPicture | { refusal: Refusal }> {
 	const answer = await post(context, multipartBody(request), connection);
 	if ('refusal' in answer) return answer;
-	const outcome = readAnswer(answer);
-	if ('refusal' in outcome && outcome.refusal.detail !== undefined) {
-		outcome.refusal.detail = outcome.refusal.detail.replaceAll(connection.apiKey, '***');
-	}
-	return outcome;
+	return readAnswer(answer, (said) => said.replaceAll(connection.apiKey, '***'));
 }
 
 function multipartBody({ target, template, similarity }: FaceFusionRequest): FormData {
@@ -161,7 +157,13 @@ function networkCode(error: unknown): string | undefined {
 	return undefined;
 }
 
-function readAnswer({ httpStatus, retryAfterMs, body }: Answer): MergedPicture | { refusal: Refusal } {
+/** @param hideKey strikes the key out of what an answer says, should it echo it */
+function readAnswer(
+	{ httpStatus, retryAfterMs, body }: Answer,
+	hideKey: (said: string) => string,
+): MergedPicture | { refusal: Refusal } {
+	const excerpt = (said: string) => clean(hideKey(said));
+	const text = (value: unknown) => (typeof value === 'string' && value !== '' ? hideKey(value) : undefined);
 	const json = parseJson(body);
 	if (json === undefined) {
 		const what = httpStatus === 200 ? 'AILabTools answered with something that is not JSON' : undefined;
@@ -207,8 +209,8 @@ function decodeBase64(base64: string): Buffer | undefined {
 }
 
 /** The first characters of a text from outside, without markup, control characters and runs of white space. */
-function excerpt(body: string): string {
-	const cleaned = body
+function clean(said: string): string {
+	const cleaned = said
 		.slice(0, EXCERPT_LENGTH * 20)
 		.replace(/<(script|style)[\s\S]*?(<\/\1>|$)|<[^>]*>/gi, ' ')
 		.replace(/[\p{C}\s]+/gu, ' ')
@@ -217,5 +219,3 @@ function excerpt(body: string): string {
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
-
-const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined);

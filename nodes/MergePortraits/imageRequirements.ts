@@ -22,7 +22,9 @@ export const imageRequirements = {
 } as const;
 
 const { formats, maxBytes, minSide, maxSide, greyscale } = imageRequirements;
-const formatList = `${formats.slice(0, -1).join(', ')} or ${formats.at(-1)}`;
+
+/** The formats in words. */
+export const formatList = `${formats.slice(0, -1).join(', ')} or ${formats.at(-1)}`;
 
 /** The one requirement that holds without validation too: a request cannot do without a file. */
 export function checkNotEmpty(byteLength: number): Violation[] {

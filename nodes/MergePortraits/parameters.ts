@@ -87,7 +87,7 @@ export const properties: INodeProperties[] = [
 		placeholder: 'e.g. target',
 		hint: 'The name of the input binary field containing the portrait whose face is taken',
 		description:
-			'A JPEG, PNG or BMP in colour. Can also be an expression that gives a binary of another node, such as <code>{{ $("Read target").item.binary.data }}</code>.',
+			'A picture in colour. Can also be an expression that gives a binary of another node, such as <code>{{ $("Read target").item.binary.data }}</code>.',
 	},
 	{
 		displayName: labels.template,
@@ -98,7 +98,7 @@ export const properties: INodeProperties[] = [
 		placeholder: 'e.g. template',
 		hint: 'The name of the input binary field containing the picture that receives the face',
 		description:
-			'A JPEG, PNG or BMP. Can also be an expression that gives a binary of another node, such as <code>{{ $("Read template").first().binary.data }}</code>: one template then serves every item.',
+			'Can also be an expression that gives a binary of another node, such as <code>{{ $("Read template").first().binary.data }}</code>: one template then serves every item',
 	},
 	{
 		displayName: labels.similarity,

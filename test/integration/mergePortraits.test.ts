@@ -389,6 +389,14 @@ describe('the answer', () => {
 		expect(simulator.requests).toHaveLength(1);
 	});
 
+	it('never shows a part of the key either, where the text is cut', async () => {
+		const body = `${'x'.repeat(112)} ${KEY}`;
+		simulator.setFault(() => ({ kind: 'body', status: 200, body }));
+		const { task } = await run();
+		expect(task.error?.description).toContain('xx ***');
+		expect(task.error?.description).not.toContain(KEY.slice(0, 5));
+	});
+
 	it('never shows the key that a proxy echoes', async () => {
 		simulator.setFault(() => ({ kind: 'body', status: 200, body: `<p>Bad header ailabapi-api-key: ${KEY}</p>` }));
 		const { task, run: execution } = await run();
