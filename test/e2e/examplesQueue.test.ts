@@ -1,11 +1,10 @@
 /** The example for large batches in queue mode: n8n's main process and two workers. */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { openLab, type Lab } from '../n8n/lab';
-import { freePort } from '../n8n/processes';
-import { installServices, startPostgres, startRedis, type Service } from '../n8n/services';
+import type { Lab } from '../n8n/lab';
+import { openQueueLab } from '../n8n/queueLab';
 import { portrait } from '../portraits';
 import { CHUNK_KEY, readExample, withSettings } from './services/examples';
 
@@ -15,38 +14,15 @@ const SIDE = { width: 240, height: 240 };
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 describe('large-batches in queue mode', () => {
-	const services: Service[] = [];
-	const workers: Array<{ stop(): Promise<void>; output(): string }> = [];
+	let queue: Awaited<ReturnType<typeof openQueueLab>>;
 	let lab: Lab;
 
 	beforeAll(async () => {
-		await installServices();
-		services.push(await startRedis(), await startPostgres());
-		lab = await openLab({
-			version: '2.41.1',
-			name: 'examples-queue',
-			simulator: { latencyMs: 300 },
-			env: {
-				...Object.assign({}, ...services.map(({ env }) => env)),
-				EXECUTIONS_MODE: 'queue',
-				OFFLOAD_MANUAL_EXECUTIONS_TO_WORKERS: 'true',
-				N8N_ENCRYPTION_KEY: randomBytes(16).toString('hex'),
-				N8N_DEFAULT_BINARY_DATA_MODE: 'database',
-				N8N_WORKER_SERVER_ADDRESS: '127.0.0.1',
-			},
-		});
-		for (const name of ['one', 'two']) {
-			// A worker has no webhooks of its own and is told where they are.
-			const n8n = await lab.prepare(`worker-${name}`, { WEBHOOK_URL: lab.server.url });
-			workers.push(await n8n.startWorker({ port: await freePort(), onOutput: lab.onOutput }));
-		}
+		queue = await openQueueLab({ name: 'examples-queue', simulator: { latencyMs: 300 } });
+		({ lab } = queue);
 		await lab.call('POST', '/credentials', CHUNK_KEY);
 	}, 900_000);
-	afterAll(async () => {
-		await Promise.all(workers.map(async (worker) => await worker.stop()));
-		await lab?.close();
-		await Promise.all(services.map(async (service) => await service.stop()));
-	});
+	afterAll(async () => await queue?.close());
 
 	it('has both workers merge chunks, each pair once, and gathers their results', async () => {
 		const names = Array.from({ length: PORTRAITS }, (_, index) => `portrait-${index + 1}.png`);
@@ -63,7 +39,7 @@ describe('large-batches in queue mode', () => {
 		const whole = await lab.finished(await lab.startWorkflow(id));
 		expect([whole.status, whole.data.resultData.error?.message]).toEqual(['success', undefined]);
 		// Eight chunks and the execution that hands them out.
-		const started = workers.map(({ output }) => [...output().matchAll(/Worker started execution (\d+)/g)].length);
+		const started = queue.workers.map(({ output }) => [...output().matchAll(/Worker started execution (\d+)/g)].length);
 		expect(started[0] + started[1]).toBe(9);
 		expect(Math.min(...started)).toBeGreaterThanOrEqual(2);
 

@@ -1,13 +1,11 @@
 /** Queue mode: n8n's main process and two workers, with Redis, PostgreSQL, and the binaries in the database. */
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ExecutionStatus, INodeExecutionData } from 'n8n-workflow';
 
-import { openLab, type Lab } from '../n8n/lab';
-import { freePort } from '../n8n/processes';
-import { installServices, startPostgres, startRedis, type Service } from '../n8n/services';
+import type { Lab } from '../n8n/lab';
+import { openQueueLab } from '../n8n/queueLab';
 import { portrait } from '../portraits';
 import type { RecordedRequest } from '../simulator/simulator';
 import { addFields, chain, MERGE, mergePortraits, node, readFiles } from './workflows';
@@ -27,32 +25,13 @@ interface Listed {
 }
 
 describe('n8n 2.41.1 in queue mode', () => {
-	const services: Service[] = [];
-	const workers: Array<{ stop(): Promise<void>; kill(): boolean; ended: Promise<unknown>; output(): string }> = [];
+	let queue: Awaited<ReturnType<typeof openQueueLab>>;
 	let lab: Lab;
 	let workflowId: string;
 
 	beforeAll(async () => {
-		await installServices();
-		services.push(await startRedis(), await startPostgres());
-		lab = await openLab({
-			version: '2.41.1',
-			name: 'queue',
-			simulator: { latencyMs: 400 },
-			env: {
-				...Object.assign({}, ...services.map(({ env }) => env)),
-				...IMPATIENCE,
-				EXECUTIONS_MODE: 'queue',
-				OFFLOAD_MANUAL_EXECUTIONS_TO_WORKERS: 'true',
-				N8N_ENCRYPTION_KEY: randomBytes(16).toString('hex'),
-				N8N_DEFAULT_BINARY_DATA_MODE: 'database',
-				N8N_WORKER_SERVER_ADDRESS: '127.0.0.1',
-			},
-		});
-		for (const name of ['one', 'two']) {
-			const n8n = await lab.prepare(`worker-${name}`);
-			workers.push(await n8n.startWorker({ port: await freePort(), onOutput: lab.onOutput }));
-		}
+		queue = await openQueueLab({ name: 'queue', simulator: { latencyMs: 400 }, env: IMPATIENCE });
+		({ lab } = queue);
 		const small = { width: 240, height: 240 };
 		await lab.provide('template.jpg', await portrait('template', { ...small, format: 'jpeg' }));
 		for (let pair = 0; pair < PAIRS; pair++) {
@@ -78,11 +57,7 @@ describe('n8n 2.41.1 in queue mode', () => {
 		await lab.call('POST', `/workflows/${workflowId}/activate`, { versionId });
 	}, 900_000);
 
-	afterAll(async () => {
-		await Promise.all(workers.map(async (worker) => await worker.stop()));
-		await lab?.close();
-		await Promise.all(services.map(async (service) => await service.stop()));
-	});
+	afterAll(async () => await queue?.close());
 
 	/** Starts an execution over the webhook, which answers 404 until the workflow's activation has got around. */
 	async function call(run: number): Promise<void> {
@@ -113,7 +88,7 @@ describe('n8n 2.41.1 in queue mode', () => {
 	}
 
 	const startedBy = (worker: number) =>
-		[...workers[worker].output().matchAll(/Worker started execution (\d+)/g)].map(([, id]) => id);
+		[...queue.workers[worker].output().matchAll(/Worker started execution (\d+)/g)].map(([, id]) => id);
 	const paid = (): RecordedRequest[] => lab.simulator.requests.filter(({ status }) => status === 200);
 	const similarities = () => paid().map(({ fields }) => Number(fields.source_similarity));
 	const isMerged = ({ binary }: INodeExecutionData) => binary?.data.id?.startsWith('database:') === true;
@@ -150,8 +125,8 @@ describe('n8n 2.41.1 in queue mode', () => {
 		await Promise.all(runs.map(call));
 		// In the middle: the worker is at executions of which some pairs are paid for and others not.
 		while (startedBy(0).length === startedBefore || paid().length < 6) await sleep(20);
-		workers[0].kill();
-		await workers[0].ended;
+		queue.workers[0].kill();
+		await queue.workers[0].ended;
 
 		const all = (await ended(before.size + runs.length)).filter(({ id }) => !before.has(id));
 		const taken = startedBy(0).slice(startedBefore);
