@@ -21,6 +21,8 @@ const RELEASES = {
 
 export type N8nVersion = keyof typeof RELEASES;
 
+export const N8N_VERSIONS = Object.keys(RELEASES);
+
 export interface N8nInstallation {
 	version: N8nVersion;
 	/** The Node.js that came with it, and n8n's script for it to run. */

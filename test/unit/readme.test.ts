@@ -5,6 +5,7 @@ import type { INodeProperties } from 'n8n-workflow';
 
 import { imageRequirements } from '../../nodes/MergePortraits/imageRequirements';
 import { properties } from '../../nodes/MergePortraits/parameters';
+import { N8N_VERSIONS } from '../n8n/installation';
 
 const project = join(__dirname, '../..');
 const readme = readFileSync(join(project, 'README.md'), 'utf8');
@@ -40,6 +41,11 @@ test('README tells the limits that the node checks', () => {
 	expect(row('file size')).toEqual(['file size', ...Array<string>(2).fill(`at most ${maxBytes / 1024 / 1024} MB`)]);
 	const sides = [minSide.target, minSide.template].map((side) => `larger than ${side} px, smaller than ${maxSide} px`);
 	expect(row('width and height')).toEqual(['width and height', ...sides]);
+});
+
+test('README names the n8n versions that the end-to-end tests install', () => {
+	const named = rows.map(([first]) => first).filter((first) => /^\d+\.\d+\.\d+$/.test(first));
+	expect(named.sort()).toEqual([...N8N_VERSIONS].sort());
 });
 
 test('every command that README names is a script of the package', () => {
