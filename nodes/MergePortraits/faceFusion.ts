@@ -166,8 +166,8 @@ function readAnswer(
 	const text = (value: unknown) => (typeof value === 'string' && value !== '' ? hideKey(value) : undefined);
 	const json = parseJson(body);
 	if (json === undefined) {
-		const what = httpStatus === 200 ? 'AILabTools answered with something that is not JSON' : undefined;
-		const rule = what === undefined ? ruleFor(httpStatus, undefined) : unusableAnswer(what);
+		const notJson = 'AILabTools answered with something that is not JSON';
+		const rule = httpStatus === 200 ? unusableAnswer(notJson) : ruleFor(httpStatus, undefined);
 		return { refusal: { ...rule, httpStatus, retryAfterMs, detail: excerpt(body) } };
 	}
 	const detail = isRecord(json.error_detail) ? json.error_detail : {};
@@ -178,7 +178,7 @@ function readAnswer(
 		const status = httpStatus === 200 ? errorCode : httpStatus;
 		const said = text(detail.code_message) ?? text(detail.message) ?? text(json.error_msg);
 		const refusal = { ...ruleFor(status, code), ...ids, httpStatus, code, retryAfterMs };
-		return { refusal: { ...refusal, detail: said && excerpt(said) } };
+		return { refusal: { ...refusal, detail: said && clean(said) } };
 	}
 	const image = isRecord(json.data) ? json.data.image : undefined;
 	const unusable = (what: string, shown?: string) => ({

@@ -78,7 +78,7 @@ export async function openLab({ version, name, env, files: givenFiles, simulator
 		if (request === undefined) await server.setupOwner(owner);
 		request = await server.login(owner);
 	}
-	onFailure(async (to) => {
+	const forget = onFailure(async (to) => {
 		await writeFile(join(to, `n8n-${version}.log`), log.replaceAll(KEY, '(key)'));
 		const text = JSON.stringify([...simulator.creditRequests, ...simulator.requests], withoutSecrets, '\t');
 		await writeFile(join(to, 'simulator-requests.json'), text);
@@ -197,7 +197,11 @@ export async function openLab({ version, name, env, files: givenFiles, simulator
 			return await readFile(join(files, path));
 		},
 
-		close,
+		async close(): Promise<void> {
+			// A closed lab must not write its evidence over that of the next one.
+			forget();
+			await close();
+		},
 	};
 }
 

@@ -1,43 +1,50 @@
 /** A lab in queue mode: n8n's main process and two workers, with Redis, PostgreSQL, and the binaries in the database. */
 import { randomBytes } from 'node:crypto';
 
-import { openLab, type LabOptions } from './lab';
+import { openLab, type Lab, type LabOptions } from './lab';
 import type { N8n } from './n8n';
 import { freePort } from './processes';
-import { installServices, startPostgres, startRedis } from './services';
+import { installServices, startPostgres, startRedis, type Service } from './services';
 
 type Worker = Awaited<ReturnType<N8n['startWorker']>>;
 
-/** Installs and starts everything, minutes the first time; `close` ends all. */
+/** Installs and starts everything, minutes the first time; `close` ends all, as does a start that goes wrong. */
 export async function openQueueLab({ env, ...options }: Omit<LabOptions, 'version'>) {
-	await installServices();
-	const services = [await startRedis(), await startPostgres()];
-	const lab = await openLab({
-		version: '2.41.1',
-		...options,
-		env: {
-			...Object.assign({}, ...services.map((service) => service.env)),
-			...env,
-			EXECUTIONS_MODE: 'queue',
-			OFFLOAD_MANUAL_EXECUTIONS_TO_WORKERS: 'true',
-			N8N_ENCRYPTION_KEY: randomBytes(16).toString('hex'),
-			N8N_DEFAULT_BINARY_DATA_MODE: 'database',
-			N8N_WORKER_SERVER_ADDRESS: '127.0.0.1',
-		},
-	});
+	const services: Service[] = [];
 	const workers: Worker[] = [];
-	for (const name of ['one', 'two']) {
-		// A worker has no webhooks of its own and is told where they are.
-		const n8n = await lab.prepare(`worker-${name}`, { WEBHOOK_URL: lab.server.url });
-		workers.push(await n8n.startWorker({ port: await freePort(), onOutput: lab.onOutput }));
+	let lab: Lab | undefined;
+
+	async function close(): Promise<void> {
+		await Promise.all(workers.map(async (worker) => await worker.stop()));
+		await lab?.close();
+		await Promise.all(services.map(async (service) => await service.stop()));
 	}
-	return {
-		lab,
-		workers,
-		async close(): Promise<void> {
-			await Promise.all(workers.map(async (worker) => await worker.stop()));
-			await lab.close();
-			await Promise.all(services.map(async (service) => await service.stop()));
-		},
-	};
+
+	try {
+		await installServices();
+		services.push(await startRedis());
+		services.push(await startPostgres());
+		lab = await openLab({
+			version: '2.41.1',
+			...options,
+			env: {
+				...Object.assign({}, ...services.map((service) => service.env)),
+				...env,
+				EXECUTIONS_MODE: 'queue',
+				OFFLOAD_MANUAL_EXECUTIONS_TO_WORKERS: 'true',
+				N8N_ENCRYPTION_KEY: randomBytes(16).toString('hex'),
+				N8N_DEFAULT_BINARY_DATA_MODE: 'database',
+				N8N_WORKER_SERVER_ADDRESS: '127.0.0.1',
+			},
+		});
+		for (const name of ['one', 'two']) {
+			// A worker has no webhooks of its own and is told where they are.
+			const n8n = await lab.prepare(`worker-${name}`, { WEBHOOK_URL: lab.server.url });
+			workers.push(await n8n.startWorker({ port: await freePort(), onOutput: lab.onOutput }));
+		}
+		return { lab, workers, close };
+	} catch (error) {
+		await close();
+		throw error;
+	}
 }
