@@ -1,8 +1,9 @@
 /** What `npm run demo` and `npm run dev` begin with: n8n with the package, a service, two portraits, the examples. */
 import { once } from 'node:events';
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 
+import { applySettings, EXAMPLES_FOLDER, readExample } from '../test/n8n/examples';
 import { installN8n } from '../test/n8n/installation';
 import { createN8n, type N8n, type Workflow } from '../test/n8n/n8n';
 import { packTarball } from '../test/n8n/pack';
@@ -94,18 +95,10 @@ async function providePicture(name: string, given: string | undefined): Promise<
 	return file;
 }
 
-/** Reads the examples, with these values in the place of those in their Settings node. */
+/** Reads the examples, with these values in their Settings nodes where they have them. */
 async function readExamples(settings: Record<string, string>): Promise<Map<string, Workflow>> {
-	const folder = join(PROJECT, 'examples');
-	const examples = new Map<string, Workflow>();
-	for (const file of (await readdir(folder)).filter((name) => name.endsWith('.json'))) {
-		const workflow: Workflow = JSON.parse(await readFile(join(folder, file), 'utf8'), (_key, value) =>
-			isAssignment(value) && value.name in settings ? { ...value, value: settings[value.name] } : value,
-		);
-		examples.set(file.replace('.json', ''), workflow);
-	}
-	return examples;
+	const files = (await readdir(EXAMPLES_FOLDER)).filter((file) => file.endsWith('.json'));
+	const names = files.map((file) => file.replace('.json', ''));
+	const examples = names.map(async (name) => [name, applySettings(await readExample(name), settings).changed] as const);
+	return new Map(await Promise.all(examples));
 }
-
-const isAssignment = (value: unknown): value is { name: string; value: unknown } =>
-	typeof value === 'object' && value !== null && 'name' in value && typeof value.name === 'string' && 'value' in value;

@@ -6,20 +6,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { INode, INodeTypeDescription } from 'n8n-workflow';
 
+import { EXAMPLES_FOLDER, readExample, type Example } from '../n8n/examples';
 import { openEditor, type Editor } from '../n8n/editor';
 import { openLab, type Execution, type Lab } from '../n8n/lab';
 import { faceless, portrait } from '../portraits';
 import type { RecordedRequest } from '../simulator/simulator';
-import {
-	CHUNK_KEY,
-	EXAMPLES_FOLDER,
-	importInEditor,
-	pictureCanvas,
-	readExample,
-	warnings,
-	withSettings,
-	type Example,
-} from './services/examples';
+import { CHUNK_KEY, importInEditor, pictureCanvas, warnings, withSettings } from './services/examples';
 import { startMailbox, type Mailbox } from './services/mailbox';
 import { startStorage, type Storage } from './services/storage';
 

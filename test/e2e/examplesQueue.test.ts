@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { readExample } from '../n8n/examples';
 import type { Lab } from '../n8n/lab';
 import { openQueueLab } from '../n8n/queueLab';
 import { portrait } from '../portraits';
-import { CHUNK_KEY, readExample, withSettings } from './services/examples';
+import { CHUNK_KEY, withSettings } from './services/examples';
 
 const PORTRAITS = 24;
 const SIDE = { width: 240, height: 240 };

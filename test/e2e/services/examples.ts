@@ -1,15 +1,12 @@
 /** The workflows in `examples`, as their users get them: through the import of n8n's editor. */
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { INode } from 'n8n-workflow';
 import sharp from 'sharp';
 
 import type { Editor } from '../../n8n/editor';
-import type { Credential, Workflow } from '../../n8n/n8n';
-
-export const EXAMPLES_FOLDER = resolve(__dirname, '../../../examples');
+import { applySettings, type Example } from '../../n8n/examples';
+import type { Credential } from '../../n8n/n8n';
 
 /** The tests' own, under the name by which the examples ask for it. */
 export const CHUNK_KEY: Credential = {
@@ -19,33 +16,12 @@ export const CHUNK_KEY: Credential = {
 	data: { name: 'x-chunk-key', value: 'chunk-key' },
 };
 
-export interface Example extends Workflow {
-	nodes: INode[];
-}
-
-export async function readExample(name: string): Promise<Example> {
-	return JSON.parse(await readFile(join(EXAMPLES_FOLDER, `${name}.json`), 'utf8'));
-}
-
 /** The same workflow with these values in its Settings node. @throws Error for a setting that it does not have */
 export function withSettings(workflow: Example, settings: Record<string, unknown>): Example {
-	const unused = new Set(Object.keys(settings));
-	const changed: Example = JSON.parse(JSON.stringify(workflow), (_key, value: unknown) => {
-		if (!isAssignment(value) || !(value.name in settings) || !value.id.startsWith('settings-')) return value;
-		unused.delete(value.name);
-		return { ...value, value: settings[value.name] };
-	});
-	if (unused.size > 0) throw new Error(`${workflow.name} has no setting ${[...unused].join(', ')}`);
+	const { changed, unused } = applySettings(workflow, settings);
+	if (unused.length > 0) throw new Error(`${workflow.name} has no setting ${unused.join(', ')}`);
 	return changed;
 }
-
-const isAssignment = (value: unknown): value is { id: string; name: string } =>
-	typeof value === 'object' &&
-	value !== null &&
-	'id' in value &&
-	'name' in value &&
-	typeof value.id === 'string' &&
-	typeof value.name === 'string';
 
 /**
  * Imports a file into a new workflow with the editor's "Import from file", and waits until the canvas shows it.
