@@ -43,7 +43,7 @@ const MEMORY = 256;
  */
 export class AdaptiveLimit {
 	private readonly waiting: Array<(admitted: Sent | undefined) => void> = [];
-	private sent: Sent[] = [];
+	private readonly sent: Sent[] = [];
 	private active = 0;
 	private atOnce: number;
 	private perSecond = Number.POSITIVE_INFINITY;
@@ -121,7 +121,7 @@ export class AdaptiveLimit {
 			const opensAt = Math.max(this.pausedUntil, secondOpensAt);
 			if (opensAt > now) return this.wakeAt(opensAt);
 			const request = { at: now, others: this.active, round: this.round };
-			this.sent = [...this.sent.slice(1 - MEMORY), request];
+			if (this.sent.push(request) > MEMORY) this.sent.shift();
 			this.active++;
 			this.waiting.shift()?.(request);
 		}

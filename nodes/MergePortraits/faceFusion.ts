@@ -43,6 +43,12 @@ const MAX_ANSWER_BYTES = 4096 * 4096 * 4;
 /** How much of an answer that cannot be used is shown. */
 const EXCERPT_LENGTH = 120;
 
+/** How many characters of Base64 are decoded at a time: a multiple of four. */
+const PIECE_LENGTH = 65_536;
+
+/** Stands where the picture's Base64 was; no Base64 itself. */
+const TAKEN_OUT = '(picture)';
+
 /**
  * Sends one pair to AILabTools and reads the answer strictly: HTTP 200, no error code, Base64 that decodes to a picture.
  * Never throws: whatever is not a merged picture is a refusal.
@@ -69,7 +75,7 @@ function multipartBody({ target, template, similarity }: FaceFusionRequest): For
 interface Answer {
 	httpStatus: number;
 	retryAfterMs?: number;
-	body: string;
+	body: Buffer;
 }
 
 async function post(
@@ -127,7 +133,7 @@ async function readResponse(response: unknown): Promise<Answer | { refusal: Refu
 	return {
 		httpStatus: response.statusCode,
 		retryAfterMs: retryAfter(response.headers['retry-after']),
-		body: Buffer.concat(chunks).toString('utf8'),
+		body: Buffer.concat(chunks),
 	};
 }
 
@@ -164,11 +170,12 @@ function readAnswer(
 ): MergedPicture | { refusal: Refusal } {
 	const excerpt = (said: string) => clean(hideKey(said));
 	const text = (value: unknown) => (typeof value === 'string' && value !== '' ? hideKey(value) : undefined);
-	const json = parseJson(body);
+	const { text: withoutPicture, picture } = takeOutPicture(body);
+	const json = parseJson(withoutPicture);
 	if (json === undefined) {
 		const notJson = 'AILabTools answered with something that is not JSON';
 		const rule = httpStatus === 200 ? unusableAnswer(notJson) : ruleFor(httpStatus, undefined);
-		return { refusal: { ...rule, httpStatus, retryAfterMs, detail: excerpt(body) } };
+		return { refusal: { ...rule, httpStatus, retryAfterMs, detail: excerpt(body.toString()) } };
 	}
 	const detail = isRecord(json.error_detail) ? json.error_detail : {};
 	const ids = { requestId: text(json.request_id), logId: text(json.log_id) };
@@ -184,12 +191,26 @@ function readAnswer(
 	const unusable = (what: string, shown?: string) => ({
 		refusal: { ...unusableAnswer(what, shown), ...ids, httpStatus, code },
 	});
-	if (typeof image !== 'string' || image === '') return unusable('The answer of AILabTools holds no picture');
-	const bytes = decodeBase64(image);
-	if (bytes === undefined) return unusable('The picture in the answer of AILabTools is damaged', excerpt(image));
+	const base64 = image === TAKEN_OUT ? picture : Buffer.from(typeof image === 'string' ? image : '');
+	if (base64.length === 0) return unusable('The answer of AILabTools holds no picture');
+	const head = base64.toString('latin1', 0, PIECE_LENGTH);
+	const bytes = decodeBase64(base64);
+	if (bytes === undefined) return unusable('The picture in the answer of AILabTools is damaged', excerpt(head));
 	const format = imageFormat(bytes);
-	if (format === undefined) return unusable('AILabTools answered with a picture of unknown format', excerpt(image));
+	if (format === undefined) return unusable('AILabTools answered with a picture of unknown format', excerpt(head));
 	return { bytes, format, ...ids };
+}
+
+/** Takes the picture's Base64 out of an answer, for parsing would copy those megabytes twice. */
+function takeOutPicture(body: Buffer): { text: string; picture: Buffer } {
+	const field = body.indexOf('"image"');
+	const [opening] = /^"image"\s*:\s*"/.exec(body.toString('latin1', field, field + 32)) ?? [''];
+	const start = field + opening.length;
+	const picture = body.subarray(start, body.indexOf('"', start));
+	// What is written with escapes can only be parsed.
+	if (opening === '' || picture.includes('\\')) return { text: body.toString(), picture: Buffer.alloc(0) };
+	const text = body.toString('utf8', 0, start) + TAKEN_OUT + body.toString('utf8', start + picture.length);
+	return { text, picture };
 }
 
 function parseJson(body: string): Record<string, unknown> | undefined {
@@ -201,11 +222,17 @@ function parseJson(body: string): Record<string, unknown> | undefined {
 	}
 }
 
-/** Decodes strictly: Node skips characters that are not Base64, which would hide a damaged picture. */
-function decodeBase64(base64: string): Buffer | undefined {
-	const padding = base64.endsWith('==') ? 2 : base64.endsWith('=') ? 1 : 0;
-	const bytes = Buffer.from(base64, 'base64');
-	return bytes.length === (base64.length * 3) / 4 - padding ? bytes : undefined;
+/**
+ * Decodes strictly: Node skips characters that are not Base64, which would hide a damaged picture. In place, and in pieces:
+ * buffers and strings of megabytes for each picture have n8n's whole heap searched for garbage again and again.
+ */
+function decodeBase64(base64: Buffer): Buffer | undefined {
+	const padding = base64.subarray(-2).filter((character) => character === '='.charCodeAt(0)).length;
+	let length = 0;
+	for (let at = 0; at < base64.length; at += PIECE_LENGTH) {
+		length += base64.write(base64.toString('latin1', at, at + PIECE_LENGTH), length, 'base64');
+	}
+	return length === (base64.length * 3) / 4 - padding ? base64.subarray(0, length) : undefined;
 }
 
 /** The first characters of a text from outside, without markup, control characters and runs of white space. */

@@ -103,7 +103,7 @@ describe('a batch', () => {
 		[60, 2],
 		[10, 0],
 	])('of %d pairs writes %d lines into the log', async (pairs, lines) => {
-		await start({ latencyMs: 0, drawOnce: true });
+		await start({ latencyMs: 0, answerPicture: template });
 		const info = jest.spyOn(logger, 'info').mockImplementation();
 		await run(pairs, { parameters: { similarity: '={{ $json.index / 1000 }}', options: { maxConcurrency: 20 } } });
 		const written = info.mock.calls.filter(([text]) => text.startsWith('Merge Portraits: '));

@@ -355,6 +355,12 @@ describe('the answer', () => {
 			'request_id: r-1, log_id: l-1',
 		],
 		[
+			'an empty picture',
+			{ kind: 'body', status: 200, body: success({ image: '' }) },
+			'The answer of AILabTools holds no picture [item 0]',
+			'request_id: r-1, log_id: l-1',
+		],
+		[
 			'Base64 with a hole in it',
 			{ kind: 'body', status: 200, body: success({ image: '/9j/4AAQ*kZJRgAB' }) },
 			'The picture in the answer of AILabTools is damaged [item 0]',
@@ -387,6 +393,22 @@ describe('the answer', () => {
 		expect(task.error?.message).toBe(message);
 		expect(task.error?.description).toContain(description);
 		expect(simulator.requests).toHaveLength(1);
+	});
+
+	it.each<[string, (body: string) => string]>([
+		['with escaped slashes, as PHP writes them', (body) => body.replaceAll('/', '\\/')],
+		['with white space around everything', (body) => body.replaceAll(/([{}:,])/g, ' $1 \n')],
+		['with another field of the name before it', (body) => `{"preview":{"image":"AAAA"},${body.slice(1)}`],
+		['with an empty field of the name before it', (body) => `{"preview":{"image":""},${body.slice(1)}`],
+		['with a number of the name before it', (body) => `{"preview":{"image":1},${body.slice(1)}`],
+		['with a name of four bytes to the character before it', (body) => `{"名":"🙂",${body.slice(1)}`],
+	])('is read to the byte when it is JSON %s', async (_what, write) => {
+		// Long enough to be decoded in several pieces.
+		const picture = await portrait('carl', { format: 'jpeg', minBytes: 150_001 });
+		const body = write(success({ image: picture.toString('base64') }));
+		simulator.setFault(() => ({ kind: 'body', status: 200, body }));
+		const { items, read } = await run();
+		expect(picture.equals(await read(items[0]?.binary?.data))).toBe(true);
 	});
 
 	it('never shows a part of the key either, where the text is cut', async () => {

@@ -11,7 +11,8 @@ export interface RecordedFile {
 	mimeType: string;
 	/** In bytes. */
 	size: number;
-	sha256: string;
+	/** Absent where nobody looks at pictures. */
+	sha256?: string;
 	bytes?: Buffer;
 }
 
@@ -83,9 +84,10 @@ export class Exchange {
 	/**
 	 * The files of the multipart form, by field; the fields are in the record.
 	 * @param keepBytes whether the record keeps the files' bytes too
+	 * @param look false when only the files' sizes are wanted
 	 * @throws Refusal (400) when the body is no complete form; Error when the client goes away
 	 */
-	async readForm(keepBytes: boolean): Promise<Record<string, UploadedFile>> {
+	async readForm(keepBytes: boolean, look: boolean): Promise<Record<string, UploadedFile>> {
 		const chunks: Buffer[] = [];
 		for await (const chunk of this.request) chunks.push(chunk);
 		const files: Record<string, UploadedFile> = {};
@@ -100,15 +102,21 @@ export class Exchange {
 			});
 			form.on('file', (name, stream, fileName, _encoding, mimeType) => {
 				const parts: Buffer[] = [];
-				stream.on('data', (part: Buffer) => parts.push(part));
+				let size = 0;
+				stream.on('data', (part: Buffer) => {
+					size += part.length;
+					if (look) parts.push(part);
+				});
 				stream.on('end', () => {
 					const bytes = Buffer.concat(parts);
-					const file = { fileName, mimeType, size: bytes.length, sha256: sha256(bytes) };
+					const file = { fileName, mimeType, size, ...(look ? { sha256: sha256(bytes) } : {}) };
 					files[name] = { ...file, bytes };
 					this.record.files[name] = keepBytes ? files[name] : file;
 				});
 			});
-			form.on('finish', resolve).on('error', reject).end(Buffer.concat(chunks));
+			form.on('finish', resolve).on('error', reject);
+			for (const chunk of chunks) form.write(chunk);
+			form.end();
 		}).catch((error: unknown) => {
 			throw new Refusal('ERROR_PARAMETERS', `the body is no multipart form: ${String(error)}`);
 		});
