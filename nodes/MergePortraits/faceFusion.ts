@@ -43,6 +43,9 @@ const MAX_ANSWER_BYTES = 4096 * 4096 * 4;
 /** How much of an answer that cannot be used is shown. */
 const EXCERPT_LENGTH = 120;
 
+/** How many bytes of a picture's Base64 are kept to be shown should it be damaged: enough to find a whole key in. */
+const HEAD_LENGTH = 4_096;
+
 /** How many characters of Base64 are decoded at a time: a multiple of four. */
 const PIECE_LENGTH = 65_536;
 
@@ -193,7 +196,7 @@ function readAnswer(
 	});
 	const base64 = image === TAKEN_OUT ? picture : Buffer.from(typeof image === 'string' ? image : '');
 	if (base64.length === 0) return unusable('The answer of AILabTools holds no picture');
-	const head = base64.toString('latin1', 0, PIECE_LENGTH);
+	const head = base64.toString('utf8', 0, HEAD_LENGTH);
 	const bytes = decodeBase64(base64);
 	if (bytes === undefined) return unusable('The picture in the answer of AILabTools is damaged', excerpt(head));
 	const format = imageFormat(bytes);
@@ -227,7 +230,8 @@ function parseJson(body: string): Record<string, unknown> | undefined {
  * buffers and strings of megabytes for each picture have n8n's whole heap searched for garbage again and again.
  */
 function decodeBase64(base64: Buffer): Buffer | undefined {
-	const padding = base64.subarray(-2).filter((character) => character === '='.charCodeAt(0)).length;
+	const end = base64.toString('latin1', base64.length - 2);
+	const padding = end === '==' ? 2 : end.endsWith('=') ? 1 : 0;
 	let length = 0;
 	for (let at = 0; at < base64.length; at += PIECE_LENGTH) {
 		length += base64.write(base64.toString('latin1', at, at + PIECE_LENGTH), length, 'base64');

@@ -73,10 +73,9 @@ export class InputPictures {
 		};
 	}
 
-	/** The size in bytes of a binary whose content is not loaded yet. n8n 2 tells it; in n8n 1 it is a file of its own. */
+	/** The size in bytes of a binary whose content is not loaded yet. n8n 2 tells it; n8n 1 has it in a file of its own. */
 	private async recordedSize({ bytes, id, data }: IBinaryData): Promise<number> {
-		if (bytes !== undefined) return bytes;
 		if (id === undefined) return Buffer.byteLength(data, 'base64');
-		return (await this.context.helpers.getBinaryMetadata(id)).fileSize;
+		return bytes ?? (await this.context.helpers.getBinaryMetadata(id)).fileSize;
 	}
 }

@@ -367,6 +367,18 @@ describe('the answer', () => {
 			'request_id: r-1, log_id: l-1',
 		],
 		[
+			'Base64 with padding inside',
+			{ kind: 'body', status: 200, body: success({ image: '/9j/4AAQSkZJRg=A' }) },
+			'The picture in the answer of AILabTools is damaged [item 0]',
+			'request_id: r-1, log_id: l-1',
+		],
+		[
+			'a text in place of Base64',
+			{ kind: 'body', status: 200, body: success({ image: 'später noch einmal' }) },
+			'The picture in the answer of AILabTools is damaged [item 0]',
+			'später noch einmal',
+		],
+		[
 			'a picture of unknown format',
 			{ kind: 'body', status: 200, body: success({ image: Buffer.from('not a picture').toString('base64') }) },
 			'AILabTools answered with a picture of unknown format [item 0]',
