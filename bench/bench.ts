@@ -1,92 +1,137 @@
-/** `npm run bench`: batches in a real n8n, against the simulator on the same machine. */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/**
+ * `npm run bench`: the same batches merged by this node and by what users build without it, in a real n8n against the
+ * simulator. `--quick` leaves out what takes long, and writes nothing; `--report` measures nothing, and writes page and
+ * charts anew from `results.json`.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { arch, cpus, totalmem, type } from 'node:os';
+import { join, resolve } from 'node:path';
 
-import { CACHE_FOLDER, installN8n } from '../test/n8n/installation';
+import { format, resolveConfig } from 'prettier';
+
+import { CACHE_FOLDER, installN8n, type N8nInstallation } from '../test/n8n/installation';
 import { packTarball } from '../test/n8n/pack';
+import { runProcess } from '../test/n8n/processes';
 import { progressLine } from '../test/n8n/progress';
-import { portrait } from '../test/portraits';
-import { measure, type Figures } from './measure';
-import { thisNode } from './workflows';
+import { drawCharts } from './charts';
+import { contestants, type ContestantId } from './contestants';
+import { expectations, timedExpectations } from './expectations';
+import { prepareMeasuring, type Figures } from './measure';
+import { measureOverhead } from './overhead';
+import { makePictures } from './pictures';
+import { page, table } from './report';
+import type { Results, SituationResult } from './results';
+import { idealSeconds, mergeable, quickSituations, SERVICE_MS, situations, type Situation } from './situations';
 
-interface Situation {
-	pairs: number;
-	bytes: number;
-	/** How many requests at a time the account takes. */
-	taken: number;
-	/** The option Max Concurrent Requests. */
-	asked: number;
-	/** Where the template is: fetched by an expression for each item, or on the item itself. */
-	template: 'by expression' | 'on the item';
-}
-
-const SERVICE_MS = 200;
-
-const situations: Situation[] = [
-	{ pairs: 200, bytes: 1_200_000, taken: 5, asked: 5, template: 'by expression' },
-	{ pairs: 2_000, bytes: 50_000, taken: 5, asked: 5, template: 'on the item' },
-	{ pairs: 2_000, bytes: 50_000, taken: 5, asked: 5, template: 'by expression' },
-	{ pairs: 200, bytes: 50_000, taken: 2, asked: 20, template: 'by expression' },
+const PROJECT = resolve(__dirname, '..');
+const RESULTS = join(__dirname, 'results.json');
+const PAGE = join(PROJECT, 'docs/benchmark.md');
+const FOLDER = join(CACHE_FOLDER, 'bench');
+const ROUNDS = 3;
+const OVERHEAD_JOBS = [
+	{ pairs: 2_000, pictureBytes: 50_000, rounds: 7 },
+	{ pairs: 100, pictureBytes: 1_200_000, rounds: 7 },
 ];
 
 async function main(): Promise<void> {
+	const quick = process.argv.includes('--quick');
+	const results: Results = process.argv.includes('--report')
+		? JSON.parse(await readFile(RESULTS, 'utf8'))
+		: await run(quick);
+	if (!quick) await publish(results);
+	const counted = expectations(results);
+	const timed = quick ? [] : timedExpectations(results);
+	console.table([...counted, ...timed].map((expectation) => ({ ...expectation, met: expectation.met ? 'yes' : 'NO' })));
+	const missed = counted.filter(({ met }) => !met).length;
+	console.log(`Expectations: ${counted.length - missed} passed, ${missed} failed`);
+	process.exitCode = Math.min(1, missed);
+}
+
+async function run(quick: boolean): Promise<Results> {
 	const progress = progressLine();
 	const installation = await installN8n('2.41.1', progress.show);
-	progress.done();
-	const tarball = await packTarball();
-	const rows: Array<Situation & Figures> = [];
-	for (const situation of situations) {
-		console.log(`${name(situation)} …`);
-		const pictures = await makePictures(situation);
-		const figures = await measure({
-			installation,
-			tarball,
-			userFolder: join(CACHE_FOLDER, 'bench/user'),
-			pictures,
-			workflow: thisNode(pictures, situation.template, { maxConcurrency: situation.asked }),
-			simulator: {
-				latencyMs: SERVICE_MS,
-				accounts: [{ key: 'simulator-key', maxConcurrentRequests: situation.taken }],
-			},
-		});
-		rows.push({ ...situation, ...figures });
-	}
-	console.table(rows.map(row));
-}
-
-function name({ pairs, bytes, taken, asked, template }: Situation): string {
-	return `${pairs} pairs of ${bytes / 1_000} KB, ${asked} asked for, ${taken} taken, template ${template}`;
-}
-
-function row(result: Situation & Figures) {
-	const { pairs, taken, merged, requests, refusals, span, cpu, memory, stored } = result;
-	const ideal = (pairs * SERVICE_MS) / taken / 1_000;
-	return {
-		situation: name(result),
-		merged: `${merged} of ${pairs}`,
-		'requests per merged': (requests / merged).toFixed(2),
-		refused: `${((100 * refusals) / requests).toFixed(1)} %`,
-		'span, s': span.toFixed(1),
-		'span / ideal': (span / ideal).toFixed(2),
-		'CPU per pair, ms': ((1_000 * cpu) / pairs).toFixed(0),
-		'peak memory, MB': memory.toFixed(0),
-		'stored, KB': stored.toFixed(0),
+	const [chosen, rounds] = quick ? [quickSituations, 1] : [situations, ROUNDS];
+	const results: Results = {
+		date: new Date().toISOString().slice(0, 10),
+		machine: machine(),
+		versions: await versions(installation),
+		serviceMs: SERVICE_MS,
+		situations: await measureSituations(installation, chosen, rounds, progress),
+		overhead: [],
 	};
+	for (const job of quick ? [] : OVERHEAD_JOBS) {
+		progress.show(`this node alone, and a bare loop: pictures of ${job.pictureBytes / 1_000} KB`);
+		results.overhead.push(await measureOverhead(installation, FOLDER, job));
+	}
+	progress.done();
+	return results;
 }
 
-/** The targets differ in their padding only: drawing each would take longer than the benchmark. */
-async function makePictures({ pairs, bytes }: Situation): Promise<string> {
-	const folder = join(CACHE_FOLDER, 'bench/pictures');
-	await rm(folder, { recursive: true, force: true });
-	await mkdir(join(folder, 'targets'), { recursive: true });
-	await writeFile(join(folder, 'template.jpg'), await portrait('template', { format: 'jpeg', minBytes: bytes }));
-	const target = await portrait('target', { format: 'jpeg', minBytes: bytes - 8 });
-	for (let pair = 0; pair < pairs; pair++) {
-		const number = Buffer.alloc(8);
-		number.writeUInt32BE(pair);
-		await writeFile(join(folder, 'targets', `${String(pair).padStart(5, '0')}.jpg`), Buffer.concat([target, number]));
+async function publish(results: Results): Promise<void> {
+	await writeFormatted(RESULTS, JSON.stringify(results));
+	await writeFormatted(PAGE, page(results));
+	for (const [name, svg] of Object.entries(drawCharts(results))) {
+		await writeFile(join(PROJECT, 'docs/images', `${name}.svg`), svg);
 	}
-	return folder;
+}
+
+async function writeFormatted(file: string, text: string): Promise<void> {
+	await writeFile(file, await format(text, { ...(await resolveConfig(file)), filepath: file }));
+}
+
+async function measureSituations(
+	installation: N8nInstallation,
+	chosen: Situation[],
+	rounds: number,
+	progress: ReturnType<typeof progressLine>,
+): Promise<SituationResult[]> {
+	const turnsIn = (situation: Situation) =>
+		Array.from({ length: rounds }, (_, round) => round).flatMap((round) =>
+			contestants
+				.filter(({ id }) => round < (situation.rounds?.[id] ?? rounds))
+				.map((contestant) => ({ contestant, round: round + 1 })),
+		);
+	const allTurns = chosen.flatMap(turnsIn).length;
+	const started = Date.now();
+	let turn = 0;
+	progress.show('preparing an n8n');
+	const measure = await prepareMeasuring(installation, await packTarball(), FOLDER);
+	const results: SituationResult[] = [];
+	for (const situation of chosen) {
+		const { name, pairs, pictureBytes } = situation;
+		const pictures = await makePictures(join(FOLDER, 'pictures'), situation);
+		const runs = new Map<ContestantId, Figures[]>();
+		for (const { contestant, round } of turnsIn(situation)) {
+			const minutes = Math.round((Date.now() - started) / 60_000);
+			progress.show(`${++turn} of ${allTurns}, ${minutes} min: ${name}, round ${round}, ${contestant.name}`);
+			const figures = await measure(contestant.id, situation, pictures);
+			runs.set(contestant.id, [...(runs.get(contestant.id) ?? []), figures]);
+		}
+		const result = {
+			...{ name, pairs, pictureBytes, mergeable: mergeable(situation), idealSeconds: idealSeconds(situation) },
+			contestants: contestants.flatMap(({ id, name: of }) => {
+				const own = runs.get(id);
+				return own ? [{ id, name: of, runs: own }] : [];
+			}),
+		};
+		results.push(result);
+		progress.done();
+		console.log(`\n${name}: ${pairs} pairs of ${pictureBytes / 1_000} KB`);
+		console.table(table(result));
+	}
+	return results;
+}
+
+function machine(): Results['machine'] {
+	const [{ model }] = cpus();
+	const memoryGb = Math.round(totalmem() / 2 ** 30);
+	return { cpu: model, cores: cpus().length, memoryGb, system: `${type()} ${arch()}` };
+}
+
+async function versions(installation: N8nInstallation): Promise<Results['versions']> {
+	const { stdout } = await runProcess(installation.node, ['--version'], { cwd: PROJECT, env: process.env });
+	const { version } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8'));
+	return { package: version, n8n: installation.version, node: stdout.trim().slice(1) };
 }
 
 void main();

@@ -1,27 +1,22 @@
-import { readFile, rm } from 'node:fs/promises';
+/** One contestant in one situation, executed once in a fresh n8n and measured. */
+import { cp, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 import type { N8nInstallation } from '../test/n8n/installation';
-import { createN8n, type Workflow } from '../test/n8n/n8n';
-import { runProcess } from '../test/n8n/processes';
-import { startSimulator, type SimulatorOptions } from '../test/simulator/simulator';
-
-export interface Job {
-	installation: N8nInstallation;
-	tarball: string;
-	/** A folder that is emptied before. */
-	userFolder: string;
-	/** The folder that the workflow reads its pictures from. */
-	pictures: string;
-	workflow: Workflow;
-	simulator: SimulatorOptions;
-}
+import { createN8n } from '../test/n8n/n8n';
+import { freePort, runProcess } from '../test/n8n/processes';
+import { sha256 } from '../test/simulator/exchange';
+import { startSimulator, type RecordedRequest } from '../test/simulator/simulator';
+import { contestants, HEADER_CREDENTIAL, PACKAGE_CREDENTIAL, type ContestantId } from './contestants';
+import type { Pictures } from './pictures';
+import { SERVICE_MS, type Situation } from './situations';
 
 export interface Figures {
-	/** Pictures given back. */
+	/** Different pictures of the service in n8n's binary store at the end. */
 	merged: number;
+	/** Requests that the service took and merged, and so are paid for. */
+	paid: number;
 	requests: number;
-	refusals: number;
 	/** From the first request's start to the last one's end, seconds. */
 	span: number;
 	/** Of the n8n process: user and system, seconds. */
@@ -32,13 +27,40 @@ export interface Figures {
 	stored: number;
 }
 
-/** Executes a workflow once in a fresh n8n, with the pictures kept on disk, and measures it. */
-export async function measure({ installation, tarball, userFolder, pictures, workflow, simulator }: Job) {
-	await rm(userFolder, { recursive: true, force: true });
-	const usageFile = join(userFolder, 'usage.json');
-	const service = await startSimulator({ ...simulator, keepBytes: false, drawOnce: true });
-	try {
-		const n8n = await createN8n({
+const KEY = 'simulator-key';
+
+/**
+ * Prepares an n8n with the package and everybody's workflows in it, and gives what measures there. Everything is kept in
+ * `folder`; the pictures are expected in its folder `pictures`.
+ * @throws Error when n8n does not work; so does what is given
+ */
+export async function prepareMeasuring(installation: N8nInstallation, tarball: string, folder: string) {
+	const prepared = join(folder, 'prepared');
+	const userFolder = join(folder, 'user');
+	const usageFile = join(folder, 'usage.json');
+	const pictures = join(folder, 'pictures');
+	const port = await freePort();
+	const baseUrl = `http://127.0.0.1:${port}`;
+	await rm(prepared, { recursive: true, force: true });
+	const n8n = await createN8n({ installation, userFolder: prepared, tarball });
+	await n8n.importCredentials(
+		{ ...PACKAGE_CREDENTIAL, type: 'aiLabToolsApi', data: { apiKey: KEY, baseUrl } },
+		{ ...HEADER_CREDENTIAL, type: 'httpHeaderAuth', data: { name: 'ailabapi-api-key', value: KEY } },
+	);
+	const settings = { executionOrder: 'v1' };
+	const workflows = contestants.flatMap(({ id, name, workflow }) =>
+		[true, false].map((stopOnError) => {
+			const parts = workflow(pictures, baseUrl, stopOnError);
+			return { id: workflowId(id, stopOnError), name, settings, ...parts };
+		}),
+	);
+	await n8n.importWorkflows(...workflows);
+
+	return async function measure(id: ContestantId, situation: Situation, { merged, bad }: Pictures): Promise<Figures> {
+		await rm(userFolder, { recursive: true, force: true });
+		await rm(usageFile, { force: true });
+		await cp(prepared, userFolder, { recursive: true });
+		const run = await createN8n({
 			installation: { ...installation, script: resolve(__dirname, 'usage.cjs') },
 			userFolder,
 			tarball,
@@ -46,36 +68,61 @@ export async function measure({ installation, tarball, userFolder, pictures, wor
 				BENCH_SCRIPT: installation.script,
 				BENCH_USAGE: usageFile,
 				N8N_RESTRICT_FILE_ACCESS_TO: pictures,
-				N8N_DEFAULT_BINARY_DATA_MODE: 'filesystem',
 			},
 		});
-		const data = { apiKey: 'simulator-key', baseUrl: service.baseUrl };
-		await n8n.importCredentials({ id: 'aiLabToolsBench', name: 'AILabTools API', type: 'aiLabToolsApi', data });
-		const [id] = await n8n.importWorkflows(workflow);
-		const { exitCode, stdout, stderr } = await n8n.command('execute', `--id=${id}`);
-		if (exitCode !== 0) throw new Error(`n8n execute did not work:\n${stdout}${stderr}`);
-		return await figures(service.requests, usageFile, await storedKilobytes(installation, userFolder));
-	} finally {
-		await service.close();
-	}
+		const service = await startSimulator({
+			port,
+			latencyMs: SERVICE_MS,
+			accounts: [{ key: KEY, ...situation.account }],
+			keepBytes: false,
+			answerPicture: merged,
+			fault: (request) => {
+				const why = bad.get(request.files.image_target?.fileName ?? '');
+				return why ? { kind: 'status', status: why.status, code: why.code } : situation.fault?.(request);
+			},
+		});
+		try {
+			const stopOnError = situation.stopOnError?.includes(id) ?? false;
+			const { stdout, stderr } = await run.command('execute', `--id=${workflowId(id, stopOnError)}`);
+			const usage = await readFile(usageFile, 'utf8').catch(() => undefined);
+			const isAtWork = id === 'nothing' || service.requests.length > 0;
+			if (usage === undefined || !isAtWork) throw new Error(`${id} did not work:\n${stdout}${stderr}`);
+			return {
+				...ofService(service.requests),
+				...ofProcess(JSON.parse(usage)),
+				merged: await countMerged(userFolder, service.requests),
+				stored: await storedKilobytes(installation, userFolder),
+			};
+		} finally {
+			await service.close();
+		}
+	};
 }
 
-async function figures(
-	requests: Awaited<ReturnType<typeof startSimulator>>['requests'],
-	usageFile: string,
-	stored: number,
-): Promise<Figures> {
-	const usage: NodeJS.ResourceUsage = JSON.parse(await readFile(usageFile, 'utf8'));
+const workflowId = (id: ContestantId, stopOnError: boolean) => `${id}-${stopOnError ? 'stop' : 'continue'}`;
+
+function ofService(requests: RecordedRequest[]) {
 	const ends = requests.map(({ finishedAt, startedAt }) => finishedAt ?? startedAt);
 	return {
-		merged: requests.filter(({ status }) => status === 200).length,
+		paid: requests.filter(({ status }) => status === 200).length,
 		requests: requests.length,
-		refusals: requests.filter(({ status }) => status === 429).length,
-		span: (Math.max(...ends) - Math.min(...requests.map(({ startedAt }) => startedAt))) / 1_000,
-		cpu: (usage.userCPUTime + usage.systemCPUTime) / 1e6,
-		memory: usage.maxRSS / 1024,
-		stored,
+		span: requests.length === 0 ? 0 : (Math.max(...ends) - requests[0].startedAt) / 1_000,
 	};
+}
+
+function ofProcess({ userCPUTime, systemCPUTime, maxRSS }: NodeJS.ResourceUsage) {
+	return { cpu: (userCPUTime + systemCPUTime) / 1e6, memory: maxRSS / 1024 };
+}
+
+/** How many of the service's pictures are in n8n's binary store. */
+async function countMerged(userFolder: string, requests: RecordedRequest[]): Promise<number> {
+	const given = new Set(requests.map(({ resultSha256 }) => resultSha256));
+	const stored = new Set<string>();
+	const store = join(userFolder, '.n8n/storage');
+	for (const file of await readdir(store, { recursive: true, withFileTypes: true })) {
+		if (file.isFile()) stored.add(sha256(await readFile(join(file.parentPath, file.name))));
+	}
+	return [...stored].filter((hash) => given.has(hash)).length;
 }
 
 /** n8n's database is read by n8n's own Node.js, which has SQLite in it. */

@@ -1,0 +1,47 @@
+/** What the node costs beside a loop that does nothing but send. */
+import { mkdir, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+
+import type { N8nInstallation } from '../test/n8n/installation';
+import { runProcess } from '../test/n8n/processes';
+import { startSimulator } from '../test/simulator/simulator';
+import { makePictures } from './pictures';
+import type { Overhead } from './results';
+
+export interface OverheadJob {
+	pairs: number;
+	pictureBytes: number;
+	rounds: number;
+}
+
+/** Runs both by turns in n8n's engine, on n8n's Node.js, against a service that answers at once. */
+export async function measureOverhead(
+	installation: N8nInstallation,
+	folder: string,
+	{ pairs, pictureBytes, rounds }: OverheadJob,
+): Promise<Overhead> {
+	const userFolder = join(folder, 'user');
+	const pictures = join(folder, 'pictures');
+	await rm(userFolder, { recursive: true, force: true });
+	await mkdir(userFolder, { recursive: true });
+	const { merged } = await makePictures(pictures, { pairs: 1, pictureBytes });
+	const service = await startSimulator({ answerPicture: merged, keepBytes: false });
+	try {
+		const script = resolve(__dirname, 'nodeAlone.ts');
+		const args = ['--import', 'tsx', script, service.baseUrl, pictures, String(pairs), String(rounds)];
+		const env = {
+			...process.env,
+			N8N_USER_FOLDER: userFolder,
+			N8N_ENCRYPTION_KEY: 'a key for the benchmark',
+			N8N_LOG_LEVEL: 'silent',
+		};
+		const { exitCode, stdout, stderr } = await runProcess(installation.node, args, {
+			cwd: resolve(__dirname, '..'),
+			env,
+		});
+		if (exitCode !== 0) throw new Error(`The node alone could not be measured:\n${stdout}${stderr}`);
+		return { pictureBytes, ...JSON.parse(stdout) };
+	} finally {
+		await service.close();
+	}
+}

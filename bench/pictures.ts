@@ -1,0 +1,66 @@
+/** The pictures of a batch, in a folder: one template and the targets. */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+
+import { faceless, portrait } from '../test/portraits';
+import { blend, decode, encode } from '../test/simulator/blend';
+import type { Situation } from './situations';
+
+export interface Pictures {
+	/** What the service answers with. */
+	merged: Buffer;
+	/** Why the service refuses a target, by its file's name. */
+	bad: Map<string, { status: number; code: string }>;
+}
+
+/** What a JPEG of quality 90 with this grain takes. */
+const BYTES_PER_PIXEL = 0.269;
+
+/** Puts `template.jpg` and the folder `targets` into a folder. */
+export async function makePictures(
+	folder: string,
+	{ pairs, pictureBytes, badTargets = 0 }: Pick<Situation, 'pairs' | 'pictureBytes' | 'badTargets'>,
+): Promise<Pictures> {
+	await rm(folder, { recursive: true, force: true });
+	await mkdir(join(folder, 'targets'), { recursive: true });
+	const side = Math.round(Math.sqrt(pictureBytes / BYTES_PER_PIXEL));
+	const template = await photograph('template', side);
+	const target = await photograph('target', side);
+	const unfit = (await badPictures(side)).slice(0, badTargets);
+	const bad: Pictures['bad'] = new Map();
+	await writeFile(join(folder, 'template.jpg'), template);
+	for (let pair = 0; pair < pairs; pair++) {
+		const name = `${String(pair).padStart(5, '0')}.jpg`;
+		// Spread over the batch, none of them at its start or end.
+		const found = unfit.find((_, index) => pair === Math.round((pairs * (index + 1)) / (badTargets + 1)));
+		if (found) bad.set(name, found);
+		// They differ in what stands behind the picture only: to draw each would take longer than the benchmark.
+		await writeFile(join(folder, 'targets', name), found?.bytes ?? Buffer.concat([target, Buffer.from(` ${pair}`)]));
+	}
+	const merged = await blend(await decode(target, 'jpeg'), await decode(template, 'jpeg'), 0.5);
+	return { merged: await encode(merged, 'jpeg'), bad };
+}
+
+/** A portrait with a photograph's grain, without which it would be far smaller, and its merge too. */
+async function photograph(seed: string, side: number): Promise<Buffer> {
+	const noise = { type: 'gaussian' as const, mean: 128, sigma: 30 };
+	const grain = sharp({ create: { width: side, height: side, channels: 3, background: 'grey', noise } });
+	const overlay = { input: await grain.png().toBuffer(), blend: 'soft-light' as const };
+	const drawing = sharp(await portrait(seed, { width: side, height: side }));
+	return await drawing.composite([overlay]).jpeg({ quality: 90 }).toBuffer();
+}
+
+/** One that nobody could use, one that is too small, and one that only the service can see through. */
+async function badPictures(side: number) {
+	const small = await portrait('small', { width: 100, height: 100, format: 'jpeg' });
+	return [
+		{ bytes: Buffer.from('no picture'), status: 415, code: 'UNSUPPORTED_FILE_TYPES' },
+		{ bytes: small, status: 413, code: 'FILE_RESOLUTION_EXCEEDS_LIMITS' },
+		{
+			bytes: await faceless({ width: side, height: side, format: 'jpeg' }),
+			status: 422,
+			code: 'ERROR_NO_FACE_IN_FILE',
+		},
+	];
+}

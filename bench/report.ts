@@ -1,0 +1,124 @@
+/** The results in words: tables for the terminal, and the page in `docs`. */
+import { expectations, timedExpectations } from './expectations';
+import { figure, spread, type FigureName, type Spread } from './figures';
+import type { Results, SituationResult } from './results';
+
+/** The columns of a situation's table: the figure and, in brackets, how many times the node's that is. */
+const COLUMNS: Array<{ title: string; name: FigureName; digits: number; ratio?: boolean }> = [
+	{ title: 'merged', name: 'merged', digits: 0 },
+	{ title: 'paid for', name: 'paid', digits: 0 },
+	{ title: 'requests per merged', name: 'requestsPerMerged', digits: 2 },
+	{ title: 'span, s', name: 'span', digits: 1 },
+	{ title: 'time per merged, ms', name: 'timePerMerged', digits: 0, ratio: true },
+	{ title: 'span ÷ ideal', name: 'spanToIdeal', digits: 2 },
+	{ title: 'CPU per pair, ms', name: 'cpuPerPair', digits: 0, ratio: true },
+	{ title: 'peak memory, MB', name: 'memory', digits: 0, ratio: true },
+	{ title: 'stored, KB', name: 'stored', digits: 0 },
+	{ title: 'stored per merged, KB', name: 'storedPerMerged', digits: 1, ratio: true },
+];
+
+/** One row for each contestant: medians, and behind `separator` the range where there is one. */
+export function table(situation: SituationResult, separator = ', '): Array<Record<string, string>> {
+	return situation.contestants.map(({ id, name, runs }) => ({
+		contestant: runs.length === 1 ? `${name} (1 round)` : name,
+		...Object.fromEntries(
+			COLUMNS.map(({ title, name: figureName, digits, ratio }) => {
+				const value = figure(situation, id, figureName);
+				const own = figure(situation, 'node', figureName);
+				if (!value || !own || !Number.isFinite(value.median)) return [title, '–'];
+				const times = ratio && id !== 'node' && value.median > 0 ? ` (${shortly(value.median / own.median)} ×)` : '';
+				const differ = number(value.least, digits) !== number(value.most, digits);
+				const spreads = differ ? separator + range(value, digits) : '';
+				return [title, number(value.median, digits) + times + spreads];
+			}),
+		),
+	}));
+}
+
+/** The page that shows all of it, in Markdown. */
+export function page(results: Results): string {
+	const { machine, versions, date, serviceMs, situations, overhead } = results;
+	const intro = `# Benchmark
+
+Written by \`npm run bench\` from [bench/results.json](../bench/results.json), ${date}: n8n ${versions.n8n} on Node.js
+${versions.node}, package ${versions.package}, ${machine.cores} cores (${machine.cpu}), ${machine.memoryGb} GB,
+${machine.system}.
+
+![Pairs merged of pairs that could be merged](images/bench-merged.svg)
+![What one merged pair costs](images/bench-cost.svg)
+![Peak memory by number of pairs](images/bench-memory.svg)
+
+## What was compared
+
+The same pictures in the same n8n with binary data on disk, against the simulator, which takes ${serviceMs} ms for each merge and
+answers with a picture of the inputs' size. Everybody was told 5 requests at a time where there is a place to say so.
+
+- **n8n alone**: reads the pictures and does nothing with them. The floor for CPU and memory.
+- **HTTP Request**: multipart form, default settings, then Convert to File.
+- **HTTP Request with Batching**: the same, 5 items per batch, 1,000 ms between batches.
+- **Loop, Wait and Retry On Fail**: the same inside Loop Over Items, 5 at a time, Wait of 1 s, Retry On Fail.
+- **Merge Portraits**: this node.
+
+On Error was "Continue" for everybody, so that one refusal takes no other picture with it. But Retry On Fail then sends the
+five again only if the first of them failed; so the loop has n8n's default, Stop Workflow, where 5 % fail, and the bad portraits
+are each the first of five. In one situation everybody has the default.
+
+**merged**: pictures in n8n's binary store at the end. **paid for**: requests that the service merged. **span**: from the first
+request to the last answer. **ideal**: service time × pairs ÷ requests at a time, or pairs ÷ requests per second. **CPU** and **memory**: of
+the whole n8n process, its start and the reading of the pictures included; a contestant whose requests are refused has less to do.
+**stored**: execution data in n8n's database. Medians, with the range of ${situations[0].contestants[0].runs.length} rounds below them; in brackets how many
+times this node's figure that is.
+
+`;
+	const sections = situations.map((situation) => {
+		const { name, pairs, pictureBytes, idealSeconds } = situation;
+		const about = `${pairs} pairs of ${pictureBytes / 1_000} KB, ideal ${idealSeconds.toFixed(1)} s.`;
+		return `## ${name.charAt(0).toUpperCase()}${name.slice(1)}\n\n${about}\n\n${markdown(table(situation, '<br>'))}`;
+	});
+	const alone = overhead.map(({ pictureBytes, bareLoop, node, profile }) => {
+		const [bare, own] = [spread(bareLoop), spread(node)];
+		return `### Pictures of ${pictureBytes / 1_000} KB
+
+CPU for each pair: bare loop ${bare.median.toFixed(2)} ms (${range(bare, 2)}), this node ${own.median.toFixed(2)} ms
+(${range(own, 2)}): ${(own.median / bare.median).toFixed(2)} times as much.
+
+${markdown(
+	profile.map(({ where, bareLoop: loop, node: inNode }) => ({
+		'main thread, µs per pair': where,
+		'bare loop': (loop * 1_000).toFixed(0),
+		'this node': (inNode * 1_000).toFixed(0),
+	})),
+)}`;
+	});
+	const all = [...expectations(results), ...timedExpectations(results)];
+	const met = all.map(({ what, expected, measured, met: isMet }) => ({
+		what,
+		expected,
+		measured,
+		met: isMet ? 'yes' : '**no**',
+	}));
+	return `${intro}${sections.join('\n')}
+## The node alone
+
+The node's \`execute\` in n8n's engine, by turns with a loop as one would first write it: over n8n's HTTP helper, five at a time,
+no checks, no retries, nothing remembered, the template read once. The service answers at once; ${overhead[0]?.node.length ?? 0} rounds.
+
+${alone.join('\n')}
+## What was expected
+
+${markdown(met)}`;
+}
+
+function markdown(rows: Array<Record<string, string>>): string {
+	const titles = Object.keys(rows[0]);
+	const line = (cells: string[]) => `| ${cells.join(' | ')} |\n`;
+	return [titles, titles.map(() => '---'), ...rows.map((row) => titles.map((title) => row[title]))].map(line).join('');
+}
+
+const range = ({ least, most }: Spread, digits: number) => `${number(least, digits)} to ${number(most, digits)}`;
+
+const number = (value: number, digits: number) =>
+	value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+/** A ratio, as precise as it needs to be. */
+export const shortly = (ratio: number) => ratio.toFixed(ratio < 10 ? 1 : 0);
