@@ -62,7 +62,7 @@ function cost({ situations, ...about }: Results): string {
 		series: series([situation], ['http', 'batching', 'loop'], (id) => ({
 			type: 'bar',
 			barGap: '10%',
-			barCategoryGap: '35%',
+			barCategoryGap: '24%',
 			label: { show: true, position: 'top', fontSize: 10, formatter: '{c} ×' },
 			data: figures.map(([, name]) => {
 				const [value, own] = [figure(situation, id, name)?.median, figure(situation, 'node', name)?.median];
@@ -76,14 +76,14 @@ function memory({ situations, ...about }: Results): string {
 	const shown = situations
 		.filter(({ pictureBytes, name }) => pictureBytes < 1e6 && /^(\d|,)+ pairs$|^5 at a time$/.test(name))
 		.sort((one, other) => one.pairs - other.pairs);
-	return draw(about, 760, 340, 'Peak memory of n8n by number of pairs, pictures of 50 KB', {
-		grid: { left: 80, right: 70, top: 90, bottom: 40 },
+	return draw(about, 760, 370, 'Peak memory of n8n by number of pairs, pictures of 50 KB', {
+		grid: { left: 80, right: 70, top: 120, bottom: 40 },
 		xAxis: { type: 'category', data: shown.map(({ pairs }) => `${pairs.toLocaleString('en')} pairs`) },
 		yAxis: { type: 'value', min: 0, axisLabel: { formatter: '{value} MB' } },
 		series: series(situations, ['nothing', 'http', 'batching', 'loop', 'node'], (id) => ({
 			type: 'line',
 			symbolSize: 7,
-			label: { show: id === 'node', position: 'top', fontSize: 10 },
+			label: { show: id === 'node', position: 'bottom', fontSize: 10 },
 			data: shown.map((situation) => Math.round(figure(situation, id, 'memory')?.median ?? Number.NaN)),
 		})),
 	});
@@ -118,7 +118,7 @@ function draw(
 			textStyle: { fontSize: 15 },
 			subtextStyle: { fontSize: 11 },
 		},
-		legend: { top: 54, left: 16, itemWidth: 14, itemHeight: 10, itemGap: 14, textStyle: { fontSize: 11 } },
+		legend: { top: 54, left: 16, itemWidth: 14, itemHeight: 10, itemGap: 24, textStyle: { fontSize: 11 } },
 		...options,
 	});
 	const svg = chart.renderToSVGString();
