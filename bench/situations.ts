@@ -67,8 +67,8 @@ const withoutWaiting = { nothing: 0, batching: 0, loop: 0 };
 export const quickSituations: Situation[] = [
 	{ ...fiveAtATime, pairs: 20, rounds: { nothing: 0 } },
 	{ ...failing, pairs: 20, rounds: { nothing: 0 } },
-	{ ...twoAtATime, pairs: 120, rounds: withoutWaiting },
-	{ ...badPortraits, pairs: 60, rounds: withoutWaiting },
+	{ ...twoAtATime, rounds: withoutWaiting },
+	{ ...badPortraits, rounds: withoutWaiting },
 ];
 
 /** How many pairs the service would merge. */
