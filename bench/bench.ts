@@ -99,7 +99,7 @@ async function measureSituations(
 	const results: SituationResult[] = [];
 	for (const situation of chosen) {
 		const { name, pairs, pictureBytes } = situation;
-		const pictures = await makePictures(join(FOLDER, 'pictures'), situation);
+		const pictures = await makePictures(situation);
 		const runs = new Map<ContestantId, Figures[]>();
 		for (const { contestant, round } of turnsIn(situation)) {
 			const minutes = Math.round((Date.now() - started) / 60_000);

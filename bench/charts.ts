@@ -2,8 +2,7 @@
 import { init, type EChartsCoreOption } from 'echarts';
 
 import type { ContestantId } from './contestants';
-import { figure, type FigureName } from './figures';
-import { shortly } from './report';
+import { byPairs, figure, shortly, type FigureName } from './figures';
 import type { Results, SituationResult } from './results';
 
 const COLORS: Record<ContestantId, string> = {
@@ -73,9 +72,7 @@ function cost({ situations, ...about }: Results): string {
 }
 
 function memory({ situations, ...about }: Results): string {
-	const shown = situations
-		.filter(({ pictureBytes, name }) => pictureBytes < 1e6 && /^(\d|,)+ pairs$|^5 at a time$/.test(name))
-		.sort((one, other) => one.pairs - other.pairs);
+	const shown = byPairs(situations);
 	return draw(about, 760, 370, 'Peak memory of n8n by number of pairs, pictures of 50 KB', {
 		grid: { left: 80, right: 70, top: 120, bottom: 40 },
 		xAxis: { type: 'category', data: shown.map(({ pairs }) => `${pairs.toLocaleString('en')} pairs`) },

@@ -1,5 +1,8 @@
 /** The same work as four workflows: what users build without this package, and with it. */
+import type { IDataObject } from 'n8n-workflow';
+
 import type { Workflow } from '../test/n8n/n8n';
+import { chain, node, readFiles, start, to } from '../test/n8n/workflows';
 
 export type ContestantId = 'nothing' | 'http' | 'batching' | 'loop' | 'node';
 
@@ -7,7 +10,7 @@ export interface Contestant {
 	id: ContestantId;
 	name: string;
 	/** @param folder with `template.jpg` and the folder `targets` */
-	workflow(folder: string, baseUrl: string, stopOnError: boolean): Pick<Workflow, 'nodes' | 'connections'>;
+	workflow(folder: string, baseUrl: string, stopOnError: boolean): Workflow;
 }
 
 /** The number of requests at a time that everybody is told. */
@@ -23,18 +26,13 @@ export const contestants: Contestant[] = [
 	{
 		id: 'nothing',
 		name: 'n8n alone, reading the pictures',
-		workflow: (folder) => {
-			const nodes = inputs(folder);
-			return { nodes, connections: chain(nodes) };
-		},
+		workflow: (folder) => chain('nothing', inputs(folder)),
 	},
 	{
 		id: 'http',
 		name: 'HTTP Request',
-		workflow: (folder, baseUrl, stopOnError) => {
-			const nodes = [...inputs(folder), httpRequest(baseUrl, stopOnError, {}), convertToFile(stopOnError)];
-			return { nodes, connections: chain(nodes) };
-		},
+		workflow: (folder, baseUrl, stopOnError) =>
+			chain('http', [...inputs(folder), httpRequest(baseUrl, stopOnError, {}), convertToFile(stopOnError)]),
 	},
 	{
 		id: 'batching',
@@ -42,65 +40,48 @@ export const contestants: Contestant[] = [
 		workflow: (folder, baseUrl, stopOnError) => {
 			const batching = { batch: { batchSize: AT_A_TIME, batchInterval: 1_000 } };
 			const request = httpRequest(baseUrl, stopOnError, { batching });
-			const nodes = [...inputs(folder), request, convertToFile(stopOnError)];
-			return { nodes, connections: chain(nodes) };
+			return chain('batching', [...inputs(folder), request, convertToFile(stopOnError)]);
 		},
 	},
 	{
 		id: 'loop',
 		name: 'Loop, Wait and Retry On Fail',
 		workflow: (folder, baseUrl, stopOnError) => {
+			const loop = node('Loop Over Items', 'n8n-nodes-base.splitInBatches', {
+				typeVersion: 3,
+				parameters: { batchSize: AT_A_TIME },
+			});
 			const request = { ...httpRequest(baseUrl, stopOnError, {}), retryOnFail: true };
-			const loop = node('Loop Over Items', 'n8n-nodes-base.splitInBatches', 3, { batchSize: AT_A_TIME });
-			const wait = node('Wait', 'n8n-nodes-base.wait', 1.1, { amount: 1 });
-			const before = [...inputs(folder), loop];
-			const inside = [request, convertToFile(stopOnError), wait];
+			const wait = node('Wait', 'n8n-nodes-base.wait', { typeVersion: 1.1, parameters: { amount: 1 } });
+			const workflow = chain('loop', [...inputs(folder), loop, request, convertToFile(stopOnError), wait]);
 			// Output 0 of the loop is "done".
-			const round = [[], [{ node: request.name, type: 'main', index: 0 }]];
-			const connections = { ...chain(before), ...chain([...inside, loop]), [loop.name]: { main: round } };
-			return { nodes: [...before, ...inside], connections };
+			const round = { main: [[], ...to(request.name).main] };
+			return { ...workflow, connections: { ...workflow.connections, [loop.name]: round, [wait.name]: to(loop.name) } };
 		},
 	},
 	{
 		id: 'node',
 		name: 'Merge Portraits',
 		workflow: (folder, _baseUrl, stopOnError) => {
-			const parameters = {
-				templateBinaryPropertyName: TEMPLATE,
-				options: { maxConcurrency: AT_A_TIME },
-			};
-			const merge = {
-				...node('Merge Portraits', 'n8n-nodes-ailabtools.mergePortraits', 1, parameters),
+			const merge = node('Merge Portraits', 'n8n-nodes-ailabtools.mergePortraits', {
+				parameters: { templateBinaryPropertyName: TEMPLATE, options: { maxConcurrency: AT_A_TIME } },
 				credentials: { aiLabToolsApi: PACKAGE_CREDENTIAL },
 				...onError(stopOnError),
-			};
-			const nodes = [...inputs(folder), merge];
-			return { nodes, connections: chain(nodes) };
+			});
+			return chain('node', [...inputs(folder), merge]);
 		},
 	},
 ];
 
-interface Node {
-	name: string;
-}
+const onError = (stopOnError: boolean) => (stopOnError ? {} : { onError: 'continueRegularOutput' as const });
 
-function node(name: string, type: string, typeVersion: number, parameters: object) {
-	return { id: name, name, type, typeVersion, position: [0, 0], parameters };
-}
+const inputs = (folder: string) => [
+	start,
+	readFiles('Read template', `${folder}/template.jpg`, 'template'),
+	readFiles('Read targets', `${folder}/targets/*.jpg`, 'target'),
+];
 
-const onError = (stopOnError: boolean) => (stopOnError ? {} : { onError: 'continueRegularOutput' });
-
-function inputs(folder: string) {
-	const read = (name: string, fileSelector: string, dataPropertyName: string) =>
-		node(name, 'n8n-nodes-base.readWriteFile', 1, { fileSelector, options: { dataPropertyName } });
-	return [
-		node('Start', 'n8n-nodes-base.manualTrigger', 1, {}),
-		read('Read template', `${folder}/template.jpg`, 'template'),
-		read('Read targets', `${folder}/targets/*.jpg`, 'target'),
-	];
-}
-
-function httpRequest(baseUrl: string, stopOnError: boolean, options: object) {
+function httpRequest(baseUrl: string, stopOnError: boolean, options: IDataObject) {
 	const file = (name: string, inputDataFieldName: string) => ({
 		parameterType: 'formBinaryData',
 		name,
@@ -122,21 +103,17 @@ function httpRequest(baseUrl: string, stopOnError: boolean, options: object) {
 		},
 		options,
 	};
-	return {
-		...node('HTTP Request', 'n8n-nodes-base.httpRequest', 4.5, parameters),
+	return node('HTTP Request', 'n8n-nodes-base.httpRequest', {
+		typeVersion: 4.5,
+		parameters,
 		credentials: { httpHeaderAuth: HEADER_CREDENTIAL },
 		...onError(stopOnError),
-	};
-}
-
-function convertToFile(stopOnError: boolean) {
-	const parameters = { operation: 'toBinary', sourceProperty: 'data.image' };
-	return { ...node('Convert to File', 'n8n-nodes-base.convertToFile', 1.1, parameters), ...onError(stopOnError) };
-}
-
-function chain(nodes: Node[]): object {
-	const pairs = nodes.slice(1).map(({ name }, index) => {
-		return [nodes[index].name, { main: [[{ node: name, type: 'main', index: 0 }]] }];
 	});
-	return Object.fromEntries(pairs);
 }
+
+const convertToFile = (stopOnError: boolean) =>
+	node('Convert to File', 'n8n-nodes-base.convertToFile', {
+		typeVersion: 1.1,
+		parameters: { operation: 'toBinary', sourceProperty: 'data.image' },
+		...onError(stopOnError),
+	});

@@ -18,7 +18,7 @@ export function spread(values: number[]): Spread {
 }
 
 /** Where a contestant merged nothing, a figure per merged pair is infinite. */
-export const FIGURES = {
+const FIGURES = {
 	merged: ({ merged }: Figures) => merged,
 	paid: ({ paid }: Figures) => paid,
 	requestsPerMerged: ({ requests, merged }: Figures) => requests / merged,
@@ -43,3 +43,12 @@ export function figure(situation: SituationResult, id: ContestantId, name: Figur
 	const runs = situation.contestants.find((contestant) => contestant.id === id)?.runs ?? [];
 	return runs.length === 0 ? undefined : spread(runs.map((run) => FIGURES[name](run, situation)));
 }
+
+/** A ratio, as precise as it needs to be. */
+export const shortly = (ratio: number) => ratio.toFixed(ratio < 10 ? 1 : 0);
+
+/** The results that differ in the number of pairs alone, the fewest first. */
+export const byPairs = (situations: SituationResult[]) =>
+	['20 pairs', '5 at a time', '2,000 pairs'].flatMap((name) =>
+		situations.filter((situation) => situation.name === name),
+	);

@@ -8,7 +8,7 @@ import { freePort, runProcess } from '../test/n8n/processes';
 import { sha256 } from '../test/simulator/exchange';
 import { startSimulator, type RecordedRequest } from '../test/simulator/simulator';
 import { contestants, HEADER_CREDENTIAL, PACKAGE_CREDENTIAL, type ContestantId } from './contestants';
-import type { Pictures } from './pictures';
+import { PICTURES_FOLDER, type Pictures } from './pictures';
 import { SERVICE_MS, type Situation } from './situations';
 
 export interface Figures {
@@ -31,14 +31,13 @@ const KEY = 'simulator-key';
 
 /**
  * Prepares an n8n with the package and everybody's workflows in it, and gives what measures there. Everything is kept in
- * `folder`; the pictures are expected in its folder `pictures`.
+ * `folder`.
  * @throws Error when n8n does not work; so does what is given
  */
 export async function prepareMeasuring(installation: N8nInstallation, tarball: string, folder: string) {
 	const prepared = join(folder, 'prepared');
 	const userFolder = join(folder, 'user');
 	const usageFile = join(folder, 'usage.json');
-	const pictures = join(folder, 'pictures');
 	const port = await freePort();
 	const baseUrl = `http://127.0.0.1:${port}`;
 	await rm(prepared, { recursive: true, force: true });
@@ -47,12 +46,11 @@ export async function prepareMeasuring(installation: N8nInstallation, tarball: s
 		{ ...PACKAGE_CREDENTIAL, type: 'aiLabToolsApi', data: { apiKey: KEY, baseUrl } },
 		{ ...HEADER_CREDENTIAL, type: 'httpHeaderAuth', data: { name: 'ailabapi-api-key', value: KEY } },
 	);
-	const settings = { executionOrder: 'v1' };
-	const workflows = contestants.flatMap(({ id, name, workflow }) =>
-		[true, false].map((stopOnError) => {
-			const parts = workflow(pictures, baseUrl, stopOnError);
-			return { id: workflowId(id, stopOnError), name, settings, ...parts };
-		}),
+	const workflows = contestants.flatMap(({ id, workflow }) =>
+		[true, false].map((stopOnError) => ({
+			...workflow(PICTURES_FOLDER, baseUrl, stopOnError),
+			id: workflowId(id, stopOnError),
+		})),
 	);
 	await n8n.importWorkflows(...workflows);
 
@@ -67,14 +65,13 @@ export async function prepareMeasuring(installation: N8nInstallation, tarball: s
 			env: {
 				BENCH_SCRIPT: installation.script,
 				BENCH_USAGE: usageFile,
-				N8N_RESTRICT_FILE_ACCESS_TO: pictures,
+				N8N_RESTRICT_FILE_ACCESS_TO: PICTURES_FOLDER,
 			},
 		});
 		const service = await startSimulator({
 			port,
 			latencyMs: SERVICE_MS,
 			accounts: [{ key: KEY, ...situation.account }],
-			keepBytes: false,
 			answerPicture: merged,
 			fault: (request) => {
 				const why = bad.get(request.files.image_target?.fileName ?? '');

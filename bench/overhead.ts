@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import type { N8nInstallation } from '../test/n8n/installation';
 import { runProcess } from '../test/n8n/processes';
 import { startSimulator } from '../test/simulator/simulator';
-import { makePictures } from './pictures';
+import { makePictures, PICTURES_FOLDER } from './pictures';
 import type { Overhead } from './results';
 
 export interface OverheadJob {
@@ -21,14 +21,13 @@ export async function measureOverhead(
 	{ pairs, pictureBytes, rounds }: OverheadJob,
 ): Promise<Overhead> {
 	const userFolder = join(folder, 'user');
-	const pictures = join(folder, 'pictures');
 	await rm(userFolder, { recursive: true, force: true });
 	await mkdir(userFolder, { recursive: true });
-	const { merged } = await makePictures(pictures, { pairs: 1, pictureBytes });
-	const service = await startSimulator({ answerPicture: merged, keepBytes: false });
+	const { merged } = await makePictures({ pairs: 1, pictureBytes });
+	const service = await startSimulator({ answerPicture: merged });
 	try {
 		const script = resolve(__dirname, 'nodeAlone.ts');
-		const args = ['--import', 'tsx', script, service.baseUrl, pictures, String(pairs), String(rounds)];
+		const args = ['--import', 'tsx', script, service.baseUrl, PICTURES_FOLDER, String(pairs), String(rounds)];
 		const env = {
 			...process.env,
 			N8N_USER_FOLDER: userFolder,

@@ -3,9 +3,13 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 
+import { CACHE_FOLDER } from '../test/n8n/installation';
 import { faceless, portrait } from '../test/portraits';
 import { blend, decode, encode } from '../test/simulator/blend';
 import type { Situation } from './situations';
+
+/** Every batch's in turn, so that workflows need naming it once. */
+export const PICTURES_FOLDER = join(CACHE_FOLDER, 'bench/pictures');
 
 export interface Pictures {
 	/** What the service answers with. */
@@ -17,26 +21,30 @@ export interface Pictures {
 /** What a JPEG of quality 90 with this grain takes. */
 const BYTES_PER_PIXEL = 0.269;
 
-/** Puts `template.jpg` and the folder `targets` into a folder. */
-export async function makePictures(
-	folder: string,
-	{ pairs, pictureBytes, badTargets = 0 }: Pick<Situation, 'pairs' | 'pictureBytes' | 'badTargets'>,
-): Promise<Pictures> {
-	await rm(folder, { recursive: true, force: true });
-	await mkdir(join(folder, 'targets'), { recursive: true });
+/** Puts `template.jpg` and the folder `targets` into the folder of pictures, in place of what was there. */
+export async function makePictures({
+	pairs,
+	pictureBytes,
+	badTargets = 0,
+}: Pick<Situation, 'pairs' | 'pictureBytes' | 'badTargets'>): Promise<Pictures> {
+	await rm(PICTURES_FOLDER, { recursive: true, force: true });
+	await mkdir(join(PICTURES_FOLDER, 'targets'), { recursive: true });
 	const side = Math.round(Math.sqrt(pictureBytes / BYTES_PER_PIXEL));
 	const template = await photograph('template', side);
 	const target = await photograph('target', side);
 	const unfit = (await badPictures(side)).slice(0, badTargets);
 	const bad: Pictures['bad'] = new Map();
-	await writeFile(join(folder, 'template.jpg'), template);
+	await writeFile(join(PICTURES_FOLDER, 'template.jpg'), template);
 	for (let pair = 0; pair < pairs; pair++) {
 		const name = `${String(pair).padStart(5, '0')}.jpg`;
 		// Spread over the batch, none of them at its start or end.
 		const found = unfit.find((_, index) => pair === Math.round((pairs * (index + 1)) / (badTargets + 1)));
 		if (found) bad.set(name, found);
 		// They differ in what stands behind the picture only: to draw each would take longer than the benchmark.
-		await writeFile(join(folder, 'targets', name), found?.bytes ?? Buffer.concat([target, Buffer.from(` ${pair}`)]));
+		await writeFile(
+			join(PICTURES_FOLDER, 'targets', name),
+			found?.bytes ?? Buffer.concat([target, Buffer.from(` ${pair}`)]),
+		);
 	}
 	const merged = await blend(await decode(target, 'jpeg'), await decode(template, 'jpeg'), 0.5);
 	return { merged: await encode(merged, 'jpeg'), bad };

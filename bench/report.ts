@@ -1,6 +1,6 @@
 /** The results in words: tables for the terminal, and the page in `docs`. */
 import { expectations, timedExpectations } from './expectations';
-import { figure, spread, type FigureName, type Spread } from './figures';
+import { figure, shortly, spread, type FigureName, type Spread } from './figures';
 import type { Results, SituationResult } from './results';
 
 /** The columns of a situation's table: the figure and, in brackets, how many times the node's that is. */
@@ -119,6 +119,3 @@ const range = ({ least, most }: Spread, digits: number) => `${number(least, digi
 
 const number = (value: number, digits: number) =>
 	value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
-
-/** A ratio, as precise as it needs to be. */
-export const shortly = (ratio: number) => ratio.toFixed(ratio < 10 ? 1 : 0);

@@ -10,7 +10,8 @@ import type { Locator, Page } from 'playwright-core';
 import { openEditor, type Editor } from '../n8n/editor';
 import { KEY, openLab, type Lab } from '../n8n/lab';
 import { faceless, portrait } from '../portraits';
-import { chain, MERGE, mergePortraits, readFiles, start } from './workflows';
+import { chain, readFiles, start } from '../n8n/workflows';
+import { MERGE, mergePortraits } from './workflows';
 
 const DOCS_IMAGES = resolve(__dirname, '../../docs/images');
 

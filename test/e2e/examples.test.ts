@@ -1,11 +1,11 @@
 /** Every workflow in `examples`: imported as a user imports it, and run in n8n with real counterparts. */
-import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { INode, INodeTypeDescription } from 'n8n-workflow';
 
+import { sha256 } from '../simulator/exchange';
 import { EXAMPLES_FOLDER, readExample, type Example } from '../n8n/examples';
 import { openEditor, type Editor } from '../n8n/editor';
 import { openLab, type Execution, type Lab } from '../n8n/lab';
@@ -27,8 +27,6 @@ const EXAMPLES = [
 const IMAGES_FOLDER = resolve(__dirname, '../../docs/images');
 const BUCKET = 'portraits';
 const SIDE = { width: 240, height: 240 };
-
-const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 describe('examples in n8n 2.41.1', () => {
 	let lab: Lab;

@@ -1,8 +1,8 @@
 /** The example for large batches in queue mode: n8n's main process and two workers. */
-import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { sha256 } from '../simulator/exchange';
 import { readExample } from '../n8n/examples';
 import type { Lab } from '../n8n/lab';
 import { openQueueLab } from '../n8n/queueLab';
@@ -11,8 +11,6 @@ import { CHUNK_KEY, withSettings } from './services/examples';
 
 const PORTRAITS = 24;
 const SIDE = { width: 240, height: 240 };
-
-const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 describe('large-batches in queue mode', () => {
 	let queue: Awaited<ReturnType<typeof openQueueLab>>;

@@ -1,28 +1,17 @@
 /** The packed package in each n8n version that is supported, from the credential to the merged picture. */
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
 import type { INodeExecutionData, INodeProperties, INodeTypeDescription } from 'n8n-workflow';
 import sharp from 'sharp';
 
+import { sha256 } from '../simulator/exchange';
 import { CREDENTIAL, KEY, openLab, type Lab } from '../n8n/lab';
 import { freePort } from '../n8n/processes';
 import { faceless, portrait } from '../portraits';
 import type { RecordedRequest } from '../simulator/simulator';
-import {
-	batch,
-	chain,
-	MERGE,
-	mergePortraits,
-	node,
-	OWN_SIMILARITY,
-	readFiles,
-	start,
-	to,
-	writeFile,
-} from './workflows';
+import { chain, node, readFiles, start, to } from '../n8n/workflows';
+import { batch, MERGE, mergePortraits, OWN_SIMILARITY, writeFile } from './workflows';
 
-const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 const SIDE = { width: 240, height: 240 };
 
 /** How a credential that does not work is told of. Version 1 loses what the package would say and has words of its own. */

@@ -8,7 +8,8 @@ import type { Lab } from '../n8n/lab';
 import { openQueueLab } from '../n8n/queueLab';
 import { portrait } from '../portraits';
 import type { RecordedRequest } from '../simulator/simulator';
-import { addFields, chain, MERGE, mergePortraits, node, readFiles } from './workflows';
+import { chain, node, readFiles } from '../n8n/workflows';
+import { addFields, MERGE, mergePortraits } from './workflows';
 
 const PAIRS = 10;
 

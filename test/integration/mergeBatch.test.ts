@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 
 import { sleep, type INodeExecutionData, type IRunExecutionData } from 'n8n-workflow';
 
+import { sha256 } from '../simulator/exchange';
 import { faceless, portrait } from '../portraits';
 import {
 	startSimulator,
@@ -40,7 +40,6 @@ async function run(pairs: number, options: Partial<EngineOptions> = {}): Promise
 	});
 }
 
-const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 const similarity = ({ fields }: RecordedRequest) => Number(fields.source_similarity);
 const isMerged = (item: INodeExecutionData) => item.binary?.data !== undefined;
 const noFace: Fault = { kind: 'status', status: 422, code: 'ERROR_NO_FACE_IN_FILE' };

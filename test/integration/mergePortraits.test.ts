@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
-
 import { Workflow } from 'n8n-workflow';
 import sharp from 'sharp';
 
+import { sha256 } from '../simulator/exchange';
 import { MergePortraits } from '../../index.js';
 import { portrait } from '../portraits';
 import { startSimulator, type Fault, type Simulator } from '../simulator/simulator';
@@ -28,8 +27,6 @@ const run = async (options: Partial<EngineOptions> = {}) =>
 		items: [{ files: { target: { bytes: target }, template: { bytes: template } } }],
 		...options,
 	});
-
-const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 describe.each(['default', 'filesystem'] as const)('binary mode %s', (binaryMode) => {
 	it.each([

@@ -49,7 +49,7 @@ export interface SimulatorOptions {
 	 * benchmarks: the service's work is not this machine's.
 	 */
 	answerPicture?: Buffer;
-	/** Whether recorded files keep their bytes; default true. */
+	/** Whether recorded files keep their bytes; by default they do, unless nobody looks at them. */
 	keepBytes?: boolean;
 	/** Asked for each merge request within its account's limits, when it has been read and before any other check. */
 	fault?: (request: RecordedRequest) => Fault | undefined;
@@ -86,7 +86,8 @@ const UNLIMITED_BALANCE = 999_999_999;
  * @throws Error when the port is taken
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-	const { latencyMs = 0, outputFormat = 'jpeg', answerShape = 'full', keepBytes = true, answerPicture } = options;
+	const { latencyMs = 0, outputFormat = 'jpeg', answerShape = 'full', answerPicture } = options;
+	const { keepBytes = answerPicture === undefined } = options;
 	const { accounts: accountOptions = [{ key: 'simulator-key' }] } = options;
 	const accounts = new Map(accountOptions.map((account) => [account.key, new Account(account)]));
 	const requests: RecordedRequest[] = [];
