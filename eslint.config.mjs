@@ -6,7 +6,7 @@ export default [
 	...config,
 	{
 		// Runs on a developer's machine and never in n8n Cloud: Node's own modules, globals and console are its tools.
-		files: ['test/**', 'demo/**', 'bench/**', '*.ts'],
+		files: ['lab/**', 'test/**', 'demo/**', 'bench/**', '*.ts'],
 		rules: {
 			'@n8n/community-nodes/no-dangerous-functions': 'off',
 			'@n8n/community-nodes/node-usable-as-tool': 'off',

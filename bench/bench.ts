@@ -9,10 +9,10 @@ import { join, resolve } from 'node:path';
 
 import { format, resolveConfig } from 'prettier';
 
-import { CACHE_FOLDER, installN8n, type N8nInstallation } from '../test/n8n/installation';
-import { packTarball } from '../test/n8n/pack';
-import { runProcess } from '../test/n8n/processes';
-import { progressLine } from '../test/n8n/progress';
+import { CACHE_FOLDER, installN8n, type N8nInstallation } from '../lab/n8n/installation';
+import { packTarball } from '../lab/n8n/pack';
+import { runProcess } from '../lab/n8n/processes';
+import { progressLine } from '../lab/n8n/progress';
 import { drawCharts } from './charts';
 import { contestants, type ContestantId } from './contestants';
 import { expectations, timedExpectations } from './expectations';

@@ -1,8 +1,8 @@
 /** The same work as four workflows: what users build without this package, and with it. */
 import type { IDataObject } from 'n8n-workflow';
 
-import type { Workflow } from '../test/n8n/n8n';
-import { chain, node, readFiles, start, to } from '../test/n8n/workflows';
+import type { Workflow } from '../lab/n8n/n8n';
+import { chain, node, readFiles, start, to } from '../lab/n8n/workflows';
 
 export type ContestantId = 'nothing' | 'http' | 'batching' | 'loop' | 'node';
 
@@ -63,7 +63,7 @@ export const contestants: Contestant[] = [
 		id: 'node',
 		name: 'Merge Portraits',
 		workflow: (folder, _baseUrl, stopOnError) => {
-			const merge = node('Merge Portraits', 'n8n-nodes-ailabtools.mergePortraits', {
+			const merge = node('Merge Portraits', 'n8n-nodes-merge-portraits.mergePortraits', {
 				parameters: { templateBinaryPropertyName: TEMPLATE, options: { maxConcurrency: AT_A_TIME } },
 				credentials: { aiLabToolsApi: PACKAGE_CREDENTIAL },
 				...onError(stopOnError),

@@ -2,11 +2,11 @@
 import { cp, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
-import type { N8nInstallation } from '../test/n8n/installation';
-import { createN8n } from '../test/n8n/n8n';
-import { freePort, runProcess } from '../test/n8n/processes';
-import { sha256 } from '../test/simulator/exchange';
-import { startSimulator, type RecordedRequest } from '../test/simulator/simulator';
+import type { N8nInstallation } from '../lab/n8n/installation';
+import { createN8n } from '../lab/n8n/n8n';
+import { freePort, runProcess } from '../lab/n8n/processes';
+import { sha256 } from '../lab/simulator/exchange';
+import { startSimulator, type RecordedRequest } from '../lab/simulator/simulator';
 import { contestants, HEADER_CREDENTIAL, PACKAGE_CREDENTIAL, type ContestantId } from './contestants';
 import { PICTURES_FOLDER, type Pictures } from './pictures';
 import { SERVICE_MS, type Situation } from './situations';

@@ -10,7 +10,7 @@ import type { IExecuteFunctions, INodeExecutionData, INodeType } from 'n8n-workf
 
 import { MergePortraits } from '../index.js';
 import { mergeBatch } from '../nodes/MergePortraits/mergeBatch';
-import { runInEngine, type InputFile } from '../test/integration/engine';
+import { runInEngine, type InputFile } from '../lab/engine';
 import { bareLoop } from './bareLoop';
 import { AT_A_TIME } from './contestants';
 import type { Overhead } from './results';

@@ -2,9 +2,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
-import type { N8nInstallation } from '../test/n8n/installation';
-import { runProcess } from '../test/n8n/processes';
-import { startSimulator } from '../test/simulator/simulator';
+import type { N8nInstallation } from '../lab/n8n/installation';
+import { runProcess } from '../lab/n8n/processes';
+import { startSimulator } from '../lab/simulator/simulator';
 import { makePictures, PICTURES_FOLDER } from './pictures';
 import type { Overhead } from './results';
 

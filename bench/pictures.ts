@@ -3,9 +3,9 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 
-import { CACHE_FOLDER } from '../test/n8n/installation';
-import { faceless, portrait } from '../test/portraits';
-import { blend, decode, encode } from '../test/simulator/blend';
+import { CACHE_FOLDER } from '../lab/n8n/installation';
+import { faceless, portrait } from '../lab/portraits';
+import { blend, decode, encode } from '../lab/simulator/blend';
 import type { Situation } from './situations';
 
 /** Every batch's in turn, so that workflows need naming it once. */

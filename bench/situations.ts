@@ -1,5 +1,5 @@
 /** What the contestants are put in front of: an account, a service, and a batch of pairs. */
-import type { Fault, RecordedRequest } from '../test/simulator/simulator';
+import type { Fault, RecordedRequest } from '../lab/simulator/simulator';
 import type { ContestantId } from './contestants';
 
 export interface Situation {

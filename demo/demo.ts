@@ -2,7 +2,7 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
-import { CACHE_FOLDER } from '../test/n8n/installation';
+import { CACHE_FOLDER } from '../lab/n8n/installation';
 import { contactSheet } from './contactSheet';
 import { atEnd, main, OUTPUT_FOLDER, setStage, step, usesRealService, type Stage } from './stage';
 

@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { CACHE_FOLDER } from '../test/n8n/installation';
-import type { Owner } from '../test/n8n/n8n';
-import { freePort } from '../test/n8n/processes';
-import { portrait } from '../test/portraits';
+import { CACHE_FOLDER } from '../lab/n8n/installation';
+import type { Owner } from '../lab/n8n/n8n';
+import { freePort } from '../lab/n8n/processes';
+import { portrait } from '../lab/portraits';
 import { atEnd, main, OUTPUT_FOLDER, setStage, step, usesRealService } from './stage';
 
 void main(async () => {

@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 
-import { applySettings, EXAMPLES_FOLDER, readExample } from '../test/n8n/examples';
-import { installN8n } from '../test/n8n/installation';
-import { createN8n, type N8n, type Workflow } from '../test/n8n/n8n';
-import { packTarball } from '../test/n8n/pack';
-import { freePort } from '../test/n8n/processes';
-import { progressLine } from '../test/n8n/progress';
-import { portrait } from '../test/portraits';
-import { startSimulator } from '../test/simulator/simulator';
+import { applySettings, EXAMPLES_FOLDER, readExample } from '../lab/n8n/examples';
+import { installN8n } from '../lab/n8n/installation';
+import { createN8n, type N8n, type Workflow } from '../lab/n8n/n8n';
+import { packTarball } from '../lab/n8n/pack';
+import { freePort } from '../lab/n8n/processes';
+import { progressLine } from '../lab/n8n/progress';
+import { portrait } from '../lab/portraits';
+import { startSimulator } from '../lab/simulator/simulator';
 
 const PROJECT = resolve(__dirname, '..');
 

@@ -1,15 +1,15 @@
 import { NodeOperationError, type IExecuteFunctions, type INodeExecutionData } from 'n8n-workflow';
 
-import { AdaptiveLimit } from './adaptiveLimit';
-import type { Refusal } from './apiErrors';
+import { AdaptiveLimit } from './account/adaptiveLimit';
+import type { Refusal } from './api/codes';
 import { systemClock, type Clock } from './clock';
-import { faceFusion, type FaceFusionRequest } from './faceFusion';
-import { failureItem, refusalFailure, thrownFailure, violationFailure, Failure } from './failures';
-import type { ImageRole } from './imageRequirements';
-import { InputPictures } from './inputPictures';
-import { fingerprint, PaidResults, type PaidResult } from './paidResults';
+import { faceFusion, type FaceFusionRequest } from './api/faceFusion';
+import { failureItem, refusalFailure, thrownFailure, violationFailure, Failure } from './outcome';
+import type { ImageRole } from './pictures/imageRequirements';
+import { InputPictures } from './pictures/inputPictures';
+import { fingerprint, PaidResults, type PaidResult } from './account/results';
 import { readMaxConcurrency, readMergeRequest, type MergeRequest } from './parameters';
-import { sendWithRetries } from './retry';
+import { sendWithRetries } from './account/retry';
 
 /** How many items more than may be in flight are read, so that a picture is at hand when a place becomes free. */
 const READ_AHEAD = 2;

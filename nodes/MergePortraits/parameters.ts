@@ -6,7 +6,7 @@ import {
 	type INodeProperties,
 } from 'n8n-workflow';
 
-import type { ImageRole } from './imageRequirements';
+import type { ImageRole } from './pictures/imageRequirements';
 
 /** The label of each parameter, as shown in the editor and quoted in messages. */
 export const labels = {

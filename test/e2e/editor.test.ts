@@ -7,10 +7,10 @@ import { basename, join, resolve } from 'node:path';
 import type { IDataObject } from 'n8n-workflow';
 import type { Locator, Page } from 'playwright-core';
 
-import { openEditor, type Editor } from '../n8n/editor';
-import { KEY, openLab, type Lab } from '../n8n/lab';
-import { faceless, portrait } from '../portraits';
-import { chain, readFiles, start } from '../n8n/workflows';
+import { openEditor, type Editor } from '../../lab/n8n/editor';
+import { KEY, openLab, type Lab } from '../../lab/n8n/lab';
+import { faceless, portrait } from '../../lab/portraits';
+import { chain, readFiles, start } from '../../lab/n8n/workflows';
 import { MERGE, mergePortraits } from './workflows';
 
 const DOCS_IMAGES = resolve(__dirname, '../../docs/images');

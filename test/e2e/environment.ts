@@ -5,7 +5,7 @@ import { stripVTControlCharacters } from 'node:util';
 
 import { TestEnvironment } from 'jest-environment-node';
 
-import { COLLECTORS, type Collector } from '../n8n/evidence';
+import { COLLECTORS, type Collector } from '../../lab/n8n/evidence';
 
 interface Block {
 	name: string;

@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { INode, INodeTypeDescription } from 'n8n-workflow';
 
-import { sha256 } from '../simulator/exchange';
-import { EXAMPLES_FOLDER, readExample, type Example } from '../n8n/examples';
-import { openEditor, type Editor } from '../n8n/editor';
-import { openLab, type Execution, type Lab } from '../n8n/lab';
-import { faceless, portrait } from '../portraits';
-import type { RecordedRequest } from '../simulator/simulator';
+import { sha256 } from '../../lab/simulator/exchange';
+import { EXAMPLES_FOLDER, readExample, type Example } from '../../lab/n8n/examples';
+import { openEditor, type Editor } from '../../lab/n8n/editor';
+import { openLab, type Execution, type Lab } from '../../lab/n8n/lab';
+import { faceless, portrait } from '../../lab/portraits';
+import type { RecordedRequest } from '../../lab/simulator/simulator';
 import { CHUNK_KEY, importInEditor, pictureCanvas, warnings, withSettings } from './services/examples';
 import { startMailbox, type Mailbox } from './services/mailbox';
 import { startStorage, type Storage } from './services/storage';

@@ -2,11 +2,11 @@
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { sha256 } from '../simulator/exchange';
-import { readExample } from '../n8n/examples';
-import type { Lab } from '../n8n/lab';
-import { openQueueLab } from '../n8n/queueLab';
-import { portrait } from '../portraits';
+import { sha256 } from '../../lab/simulator/exchange';
+import { readExample } from '../../lab/n8n/examples';
+import type { Lab } from '../../lab/n8n/lab';
+import { openQueueLab } from '../../lab/n8n/queueLab';
+import { portrait } from '../../lab/portraits';
 import { CHUNK_KEY, withSettings } from './services/examples';
 
 const PORTRAITS = 24;

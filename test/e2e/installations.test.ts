@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import type { INodeExecutionData, INodeProperties, INodeTypeDescription } from 'n8n-workflow';
 import sharp from 'sharp';
 
-import { sha256 } from '../simulator/exchange';
-import { CREDENTIAL, KEY, openLab, type Lab } from '../n8n/lab';
-import { freePort } from '../n8n/processes';
-import { faceless, portrait } from '../portraits';
-import type { RecordedRequest } from '../simulator/simulator';
-import { chain, node, readFiles, start, to } from '../n8n/workflows';
+import { sha256 } from '../../lab/simulator/exchange';
+import { CREDENTIAL, KEY, openLab, type Lab } from '../../lab/n8n/lab';
+import { freePort } from '../../lab/n8n/processes';
+import { faceless, portrait } from '../../lab/portraits';
+import type { RecordedRequest } from '../../lab/simulator/simulator';
+import { chain, node, readFiles, start, to } from '../../lab/n8n/workflows';
 import { batch, MERGE, mergePortraits, OWN_SIMILARITY, writeFile } from './workflows';
 
 const SIDE = { width: 240, height: 240 };
@@ -67,7 +67,9 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 		};
 
 		it('is the node with every parameter that saved workflows name', async () => {
-			const described = (await describedNodes()).find(({ name }) => name === 'n8n-nodes-ailabtools.mergePortraits');
+			const described = (await describedNodes()).find(
+				({ name }) => name === 'n8n-nodes-merge-portraits.mergePortraits',
+			);
 			expect(described).toMatchObject({
 				displayName: 'Merge Portraits',
 				codex: { alias: expect.arrayContaining(['portrait']) },
@@ -95,7 +97,9 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 		});
 
 		it('is an icon for each theme, of the node and of the credential, that can be drawn', async () => {
-			const described = (await describedNodes()).find(({ name }) => name === 'n8n-nodes-ailabtools.mergePortraits');
+			const described = (await describedNodes()).find(
+				({ name }) => name === 'n8n-nodes-merge-portraits.mergePortraits',
+			);
 			const answer = await lab.get('/types/credentials.json');
 			const credentials: Array<{ name: string; iconUrl?: unknown }> = JSON.parse(await answer.text());
 			const credential = credentials.find(({ name }) => name === 'aiLabToolsApi');
@@ -302,7 +306,7 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 			it('is offered with a description, and tells the agent what was done', async () => {
 				const answer = await lab.get('/types/nodes.json');
 				const types: INodeTypeDescription[] = JSON.parse(await answer.text());
-				const tool = types.find(({ name }) => name === 'n8n-nodes-ailabtools.mergePortraitsTool');
+				const tool = types.find(({ name }) => name === 'n8n-nodes-merge-portraits.mergePortraitsTool');
 				expect(tool).toMatchObject({
 					displayName: 'Merge Portraits Tool',
 					outputs: ['ai_tool'],
@@ -331,7 +335,7 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 							similarity: "={{ $fromAI('Similarity', 'from 0 to 1', 'number') }}",
 						},
 					}),
-					type: 'n8n-nodes-ailabtools.mergePortraitsTool',
+					type: 'n8n-nodes-merge-portraits.mergePortraitsTool',
 				});
 				Object.assign(workflow.connections, { [MERGE]: to('Agent', 'ai_tool') });
 				const execution = await lab.run(workflow);

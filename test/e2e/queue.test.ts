@@ -4,11 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ExecutionStatus, INodeExecutionData } from 'n8n-workflow';
 
-import type { Lab } from '../n8n/lab';
-import { openQueueLab } from '../n8n/queueLab';
-import { portrait } from '../portraits';
-import type { RecordedRequest } from '../simulator/simulator';
-import { chain, node, readFiles } from '../n8n/workflows';
+import type { Lab } from '../../lab/n8n/lab';
+import { openQueueLab } from '../../lab/n8n/queueLab';
+import { portrait } from '../../lab/portraits';
+import type { RecordedRequest } from '../../lab/simulator/simulator';
+import { chain, node, readFiles } from '../../lab/n8n/workflows';
 import { addFields, MERGE, mergePortraits } from './workflows';
 
 const PAIRS = 10;

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 
 import type { IWorkflowSettings } from 'n8n-workflow';
 
-import { CREDENTIAL } from '../n8n/lab';
-import { chain, node, readFiles, start, type NodeSettings } from '../n8n/workflows';
+import { CREDENTIAL } from '../../lab/n8n/lab';
+import { chain, node, readFiles, start, type NodeSettings } from '../../lab/n8n/workflows';
 
 export const MERGE = 'Merge Portraits';
 
@@ -28,7 +28,7 @@ export function addFields(name: string, fields: Record<string, string>) {
 }
 
 export function mergePortraits(settings: NodeSettings = {}) {
-	return node(MERGE, 'n8n-nodes-ailabtools.mergePortraits', {
+	return node(MERGE, 'n8n-nodes-merge-portraits.mergePortraits', {
 		credentials: { aiLabToolsApi: CREDENTIAL },
 		...settings,
 		parameters: {

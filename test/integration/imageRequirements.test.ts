@@ -1,10 +1,10 @@
 import sharp from 'sharp';
 
-import { imageRequirements } from '../../nodes/MergePortraits/imageRequirements';
-import { faceless, portrait, type PortraitOptions } from '../portraits';
-import { MAX_FILE_BYTES, PIXELS } from '../simulator/rules';
-import { startSimulator, type Simulator } from '../simulator/simulator';
-import { runInEngine, type EngineOptions } from './engine';
+import { imageRequirements } from '../../nodes/MergePortraits/pictures/imageRequirements';
+import { faceless, portrait, type PortraitOptions } from '../../lab/portraits';
+import { MAX_FILE_BYTES, PIXELS } from '../../lab/simulator/rules';
+import { startSimulator, type Simulator } from '../../lab/simulator/simulator';
+import { runInEngine, type EngineOptions } from '../../lab/engine';
 
 let simulator: Simulator;
 let target: Buffer;

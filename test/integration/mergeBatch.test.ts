@@ -2,16 +2,16 @@ import { rm } from 'node:fs/promises';
 
 import { sleep, type INodeExecutionData, type IRunExecutionData } from 'n8n-workflow';
 
-import { sha256 } from '../simulator/exchange';
-import { faceless, portrait } from '../portraits';
+import { sha256 } from '../../lab/simulator/exchange';
+import { faceless, portrait } from '../../lab/portraits';
 import {
 	startSimulator,
 	type Fault,
 	type RecordedRequest,
 	type Simulator,
 	type SimulatorOptions,
-} from '../simulator/simulator';
-import { logger, runInEngine, type EngineOptions, type EngineResult } from './engine';
+} from '../../lab/simulator/simulator';
+import { logger, runInEngine, type EngineOptions, type EngineResult } from '../../lab/engine';
 
 const KEY = 'simulator-key';
 

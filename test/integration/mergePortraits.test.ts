@@ -1,11 +1,11 @@
 import { Workflow } from 'n8n-workflow';
 import sharp from 'sharp';
 
-import { sha256 } from '../simulator/exchange';
+import { sha256 } from '../../lab/simulator/exchange';
 import { MergePortraits } from '../../index.js';
-import { portrait } from '../portraits';
-import { startSimulator, type Fault, type Simulator } from '../simulator/simulator';
-import { runInEngine, type EngineOptions } from './engine';
+import { portrait } from '../../lab/portraits';
+import { startSimulator, type Fault, type Simulator } from '../../lab/simulator/simulator';
+import { runInEngine, type EngineOptions } from '../../lab/engine';
 
 const KEY = 'simulator-key';
 

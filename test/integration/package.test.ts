@@ -3,13 +3,13 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'n
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-import { packTarball } from '../n8n/pack';
+import { packTarball } from '../../lab/n8n/pack';
 
 const project = resolve(__dirname, '../..');
 
 /** Outside the project, so that nothing of its node_modules is found by accident. */
-const outside = mkdtempSync(join(tmpdir(), 'n8n-nodes-ailabtools-'));
-const unpacked = join(outside, 'node_modules/n8n-nodes-ailabtools');
+const outside = mkdtempSync(join(tmpdir(), 'n8n-nodes-merge-portraits-'));
+const unpacked = join(outside, 'node_modules/n8n-nodes-merge-portraits');
 const environment = { PATH: process.env.PATH };
 let tarball: string;
 
@@ -42,7 +42,7 @@ test('it loads where there is nothing but packages of n8n', () => {
 		symlinkSync(join(project, 'node_modules', host), join(outside, 'node_modules', host));
 	}
 	const script = `
-		const { AiLabToolsApi, MergePortraits } = require('n8n-nodes-ailabtools');
+		const { AiLabToolsApi, MergePortraits } = require('n8n-nodes-merge-portraits');
 		const { description } = new MergePortraits();
 		console.log(JSON.stringify([new AiLabToolsApi().name, description.name, description.version]));
 	`;

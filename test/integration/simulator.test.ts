@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
-import { faceless, portrait, type PortraitOptions } from '../portraits';
+import { faceless, portrait, type PortraitOptions } from '../../lab/portraits';
 import {
 	CREDITS_PATH,
 	MERGE_PATH,
@@ -14,7 +14,7 @@ import {
 	type Fault,
 	type Simulator,
 	type SimulatorOptions,
-} from '../simulator/simulator';
+} from '../../lab/simulator/simulator';
 
 const KEY = 'simulator-key';
 const MB = 1024 * 1024;
@@ -657,7 +657,7 @@ it('is for this machine only, and says so when its port is taken', async () => {
 });
 
 it('runs from the command line, shows no key in full, and ends when told', async () => {
-	const cli = spawn(process.execPath, ['--import', 'tsx', 'test/simulator/cli.ts', '--port', '0', '--credits', '1'], {
+	const cli = spawn(process.execPath, ['--import', 'tsx', 'lab/simulator/cli.ts', '--port', '0', '--credits', '1'], {
 		cwd: join(__dirname, '../..'),
 	});
 	let output = '';

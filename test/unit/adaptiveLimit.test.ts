@@ -1,4 +1,4 @@
-import { AdaptiveLimit } from '../../nodes/MergePortraits/adaptiveLimit';
+import { AdaptiveLimit } from '../../nodes/MergePortraits/account/adaptiveLimit';
 import { VirtualClock } from '../virtualClock';
 
 interface AccountLimits {

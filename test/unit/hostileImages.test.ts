@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 
-import { readImageHeader } from '../../nodes/MergePortraits/imageHeader';
-import { checkImage, imageRequirements } from '../../nodes/MergePortraits/imageRequirements';
-import { portrait } from '../portraits';
+import { readImageHeader } from '../../nodes/MergePortraits/pictures/imageHeader';
+import { checkImage, imageRequirements } from '../../nodes/MergePortraits/pictures/imageRequirements';
+import { portrait } from '../../lab/portraits';
 
 /** How often the bytes of a file were looked at, by whichever reader. */
 let steps = 0;

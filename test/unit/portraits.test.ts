@@ -1,6 +1,6 @@
 import { decode as decodeBmp } from 'bmp-ts';
 import sharp from 'sharp';
-import { faceless, portrait } from '../portraits';
+import { faceless, portrait } from '../../lab/portraits';
 
 async function pixels(file: Buffer) {
 	const { data, info } = await sharp(file).raw().toBuffer({ resolveWithObject: true });

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 
 import type { INodeProperties } from 'n8n-workflow';
 
-import { imageRequirements } from '../../nodes/MergePortraits/imageRequirements';
+import { imageRequirements } from '../../nodes/MergePortraits/pictures/imageRequirements';
 import { properties } from '../../nodes/MergePortraits/parameters';
-import { N8N_VERSIONS } from '../n8n/installation';
+import { N8N_VERSIONS } from '../../lab/n8n/installation';
 
 const project = join(__dirname, '../..');
 const readme = readFileSync(join(project, 'README.md'), 'utf8');

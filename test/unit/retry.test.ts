@@ -1,5 +1,5 @@
-import { noAnswer, ruleFor, timedOut, type Refusal } from '../../nodes/MergePortraits/apiErrors';
-import { retryDelay, sendWithRetries } from '../../nodes/MergePortraits/retry';
+import { noAnswer, ruleFor, timedOut, type Refusal } from '../../nodes/MergePortraits/api/codes';
+import { retryDelay, sendWithRetries } from '../../nodes/MergePortraits/account/retry';
 import { VirtualClock } from '../virtualClock';
 
 const serviceError: Refusal = ruleFor(502, 'AI_SERVICE_ERROR');

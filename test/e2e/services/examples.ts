@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import sharp from 'sharp';
 
-import type { Editor } from '../../n8n/editor';
-import { applySettings, type Example } from '../../n8n/examples';
-import type { Credential } from '../../n8n/n8n';
+import type { Editor } from '../../../lab/n8n/editor';
+import { applySettings, type Example } from '../../../lab/n8n/examples';
+import type { Credential } from '../../../lab/n8n/n8n';
 
 /** The tests' own, under the name by which the examples ask for it. */
 export const CHUNK_KEY: Credential = {

@@ -1,12 +1,12 @@
 import type { INodeExecutionData, INodeType } from 'n8n-workflow';
 
-import { codeRules } from '../../nodes/MergePortraits/apiErrors';
+import { codeRules } from '../../nodes/MergePortraits/api/codes';
 import { mergeBatch } from '../../nodes/MergePortraits/mergeBatch';
 import { MergePortraits } from '../../nodes/MergePortraits/MergePortraits.node';
-import { portrait } from '../portraits';
-import { startSimulator, type Fault, type Simulator } from '../simulator/simulator';
+import { portrait } from '../../lab/portraits';
+import { startSimulator, type Fault, type Simulator } from '../../lab/simulator/simulator';
 import { SkippingClock } from '../virtualClock';
-import { runInEngine, type EngineOptions } from './engine';
+import { runInEngine, type EngineOptions } from '../../lab/engine';
 
 let simulator: Simulator;
 let target: Buffer;

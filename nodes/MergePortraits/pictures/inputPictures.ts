@@ -1,7 +1,7 @@
 import { createHash } from 'crypto';
 import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 
-import type { Picture } from './faceFusion';
+import type { Picture } from '../api/faceFusion';
 import { imageFormat } from './imageHeader';
 import { checkFileSize, checkImage, checkNotEmpty, type ImageRole, type Violation } from './imageRequirements';
 

@@ -3,7 +3,7 @@
 export type Collector = (folder: string) => Promise<void>;
 
 /** The tests' environment, test/e2e/environment.ts, calls these; without it they wait in vain. */
-export const COLLECTORS = Symbol.for('n8n-nodes-ailabtools.evidence');
+export const COLLECTORS = Symbol.for('n8n-nodes-merge-portraits.evidence');
 
 export type Witness = typeof globalThis & { [COLLECTORS]?: Set<Collector> };
 

@@ -1,5 +1,5 @@
-import type { Refusal } from './apiErrors';
-import type { Clock } from './clock';
+import type { Refusal } from '../api/codes';
+import type { Clock } from '../clock';
 
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 8_000;

@@ -33,7 +33,7 @@ import {
 	type IExecuteFunctions,
 } from 'n8n-workflow';
 
-import { AiLabToolsApi, MergePortraits } from '../../index.js';
+import { AiLabToolsApi, MergePortraits } from '../index.js';
 
 /** Where n8n keeps binary data: in memory, or on disk. */
 export type BinaryMode = 'default' | 'filesystem';
@@ -163,7 +163,7 @@ function createWorkflow({ items, parameters = {}, nodeSettings, settings, nodeTy
 		settings,
 		nodes: [
 			node(SOURCE, 'test.source'),
-			node(NODE, 'n8n-nodes-ailabtools.mergePortraits', {
+			node(NODE, 'n8n-nodes-merge-portraits.mergePortraits', {
 				parameters,
 				credentials: { aiLabToolsApi: { id: CREDENTIAL_ID, name: 'AILabTools API' } },
 				...nodeSettings,

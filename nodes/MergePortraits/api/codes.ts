@@ -1,4 +1,4 @@
-import { formatList, imageRequirements } from './imageRequirements';
+import { formatList, imageRequirements } from '../pictures/imageRequirements';
 
 /**
  * Whose fault a refusal is, which decides what becomes of the other items:

@@ -1,9 +1,9 @@
 import FormData from 'form-data';
 import { NodeApiError, type IExecuteFunctions, type IHttpRequestOptions } from 'n8n-workflow';
 
-import { noAnswer, ruleFor, timedOut, unusableAnswer, type Refusal } from './apiErrors';
-import type { Clock } from './clock';
-import { imageFormat, type ImageFormat } from './imageHeader';
+import { noAnswer, ruleFor, timedOut, unusableAnswer, type Refusal } from './codes';
+import type { Clock } from '../clock';
+import { imageFormat, type ImageFormat } from '../pictures/imageHeader';
 
 /** One picture as a part of the multipart request. */
 export interface Picture {

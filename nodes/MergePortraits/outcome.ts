@@ -7,8 +7,8 @@ import {
 	type INodeExecutionData,
 } from 'n8n-workflow';
 
-import type { Refusal } from './apiErrors';
-import type { ImageRole, Violation } from './imageRequirements';
+import type { Refusal } from './api/codes';
+import type { ImageRole, Violation } from './pictures/imageRequirements';
 import { labels } from './parameters';
 
 /** Why an item has no picture: n8n's error for the screen, and the same as fields for an IF node to branch on. */

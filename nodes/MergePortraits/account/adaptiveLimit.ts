@@ -1,4 +1,4 @@
-import type { Clock } from './clock';
+import type { Clock } from '../clock';
 import { PATIENCE_MS } from './retry';
 
 /** What the service said when it refused a request for load. */

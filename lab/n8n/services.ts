@@ -51,7 +51,7 @@ export async function startPostgres(): Promise<Service> {
 	if (programs === undefined) throw new Error('PostgreSQL is not installed');
 	const port = await freePort();
 	const user = await unprivilegedUser();
-	const folder = await mkdtemp(join(tmpdir(), 'n8n-nodes-ailabtools-postgres-'));
+	const folder = await mkdtemp(join(tmpdir(), 'n8n-nodes-merge-portraits-postgres-'));
 	if (user) await chown(folder, user.uid, user.gid);
 	const data = join(folder, 'data');
 	await run(join(programs, 'initdb'), ['--pgdata', data, '--username', 'n8n', '--auth', 'trust', '--no-sync'], {
