@@ -1,41 +1,61 @@
 /** An account with the service: its credits, and how many requests it may have at a time and per second. */
-import { Refusal } from './rules';
+import { MERGE_CREDITS, Refusal } from './rules';
 
 export interface AccountOptions {
 	key: string;
-	/** How many merges are left to make; default Infinity. */
+	/** The balance: a merge costs 8; default Infinity. */
 	credits?: number;
 	/** Merge requests at a time; default Infinity. */
 	maxConcurrentRequests?: number;
-	/** Merge requests accepted within any second; default Infinity. */
+	/** Merge requests accepted per second; default Infinity. */
 	maxRequestsPerSecond?: number;
+	/** What a second is; default `slidingWindow`. */
+	rateLimit?: RateLimit;
 	/** Whether every request is refused with 403. */
 	locked?: boolean;
 }
 
+/**
+ * How a limit per second is counted:
+ * - `slidingWindow`: in the 1000 ms before the request
+ * - `fixedWindow`: since the clock's second began
+ * - `tokenBucket`: a bucket that holds one second's requests, full at first, refilled evenly
+ */
+export type RateLimit = 'slidingWindow' | 'fixedWindow' | 'tokenBucket';
+
+const SECOND_MS = 1000;
+
 export class Account {
 	credits: number;
+	maxConcurrentRequests: number;
+	maxRequestsPerSecond: number;
 	readonly locked: boolean;
-	private readonly maxConcurrent: number;
-	private readonly maxPerSecond: number;
+	private readonly rateLimit: RateLimit;
 	private running = 0;
 	private reserved = 0;
-	/** When the requests of the last second were accepted, in ms. */
+	/** When the requests that count were accepted, in ms. */
 	private accepted: number[] = [];
+	private tokens = Infinity;
+	private refilledAt = 0;
 
 	constructor(options: AccountOptions) {
 		this.credits = options.credits ?? Infinity;
+		this.maxConcurrentRequests = options.maxConcurrentRequests ?? Infinity;
+		this.maxRequestsPerSecond = options.maxRequestsPerSecond ?? Infinity;
+		this.rateLimit = options.rateLimit ?? 'slidingWindow';
 		this.locked = options.locked ?? false;
-		this.maxConcurrent = options.maxConcurrentRequests ?? Infinity;
-		this.maxPerSecond = options.maxRequestsPerSecond ?? Infinity;
 	}
 
-	/** Lets a request in, to be followed by `leave`. Refused ones count towards no limit. @throws Refusal (429) */
+	/**
+	 * Lets a request in, to be followed by `leave`. Refused ones count towards no limit.
+	 * @param now in ms, of a clock that never goes back
+	 * @throws Refusal (429)
+	 */
 	enter(now: number): void {
-		this.accepted = this.accepted.filter((time) => now - time < 1000);
-		if (this.accepted.length >= this.maxPerSecond) throw new Refusal('EXCEEDING_LIMITS', 'too many per second');
-		if (this.running >= this.maxConcurrent) throw new Refusal('EXCEEDING_LIMITS', 'too many at a time');
+		if (this.leftThisSecond(now) < 1) throw new Refusal('EXCEEDING_LIMITS', 'too many per second');
+		if (this.running >= this.maxConcurrentRequests) throw new Refusal('EXCEEDING_LIMITS', 'too many at a time');
 		this.accepted.push(now);
+		this.tokens--;
 		this.running++;
 	}
 
@@ -45,12 +65,29 @@ export class Account {
 
 	/** Sets the price of one merge aside, to be charged when it is done. @throws Refusal (429) */
 	reserve(): void {
-		if (this.credits - this.reserved < 1) throw new Refusal('ERROR_NOT_ENOUGH_CREDITS', 'no credits left');
-		this.reserved++;
+		if (this.credits - this.reserved < MERGE_CREDITS) {
+			throw new Refusal('ERROR_NOT_ENOUGH_CREDITS', 'not enough credits left');
+		}
+		this.reserved += MERGE_CREDITS;
 	}
 
 	charge(): void {
-		this.reserved--;
-		this.credits--;
+		this.reserved -= MERGE_CREDITS;
+		this.credits -= MERGE_CREDITS;
+	}
+
+	/** How many more requests the limit per second takes at this moment. */
+	private leftThisSecond(now: number): number {
+		if (this.maxRequestsPerSecond === Infinity) return Infinity;
+		if (this.rateLimit === 'tokenBucket') {
+			const refilled = this.tokens + ((now - this.refilledAt) / SECOND_MS) * this.maxRequestsPerSecond;
+			this.tokens = Math.min(this.maxRequestsPerSecond, refilled);
+			this.refilledAt = now;
+			return this.tokens;
+		}
+		const isFixed = this.rateLimit === 'fixedWindow';
+		const counts = (time: number) => (isFixed ? time >= now - (now % SECOND_MS) : now - time < SECOND_MS);
+		this.accepted = this.accepted.filter(counts);
+		return this.maxRequestsPerSecond - this.accepted.length;
 	}
 }

@@ -9,11 +9,12 @@ const HELP = `A stand-in for the AILabTools service on this machine.
 
   --port <n>            port to listen at (8717)
   --key <text>          the API key it knows (simulator-key)
-  --credits <n>         merges the account can pay for (no end)
+  --credits <n>         the account's balance, a merge costs 8 (no end)
   --max-concurrent <n>  requests at a time (no limit)
   --per-second <n>      requests per second (no limit)
   --latency <ms>        time a merge takes at least (0)
   --fail-rate <0..1>    share of requests answered with 502 (0)
+  --escape-slashes      write slashes of Base64 as \\/
   --help                this text
 `;
 
@@ -51,6 +52,7 @@ async function main(): Promise<void> {
 			'per-second': text,
 			latency: text,
 			'fail-rate': text,
+			'escape-slashes': { type: 'boolean' },
 			help: { type: 'boolean' },
 		},
 	});
@@ -71,6 +73,7 @@ async function main(): Promise<void> {
 			},
 		],
 		latencyMs: amount('latency', values.latency),
+		escapeSlashes: values['escape-slashes'],
 		keepBytes: false,
 		fault: () => (Math.random() < failRate ? { kind: 'status', status: 502 } : undefined),
 		onRequest: (request) => {

@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { decode, formatOf, hasFace, readHeader, type Picture } from './blend';
+import { documentedStatus } from './codes';
 
 export type Role = 'image_target' | 'image_template';
 
@@ -22,41 +23,38 @@ export const PIXELS: Record<Role, { above: number; below: number }> = {
 /** The similarity of a request without one. The documentation names no default; the middle is this simulator's choice. */
 export const DEFAULT_SIMILARITY = 0.5;
 
-/** The documented codes this endpoint answers with. */
-const CODES = {
-	ERROR_PARAMETERS: { status: 400, meaning: 'The request cannot be read.' },
-	MISSING_PARAMETERS: { status: 400, meaning: 'A required parameter is absent.' },
-	PARAMETERS_CANNOT_EMPTY: { status: 400, meaning: 'A parameter is empty.' },
-	ERROR_INVALID_PARAMETER: { status: 400, meaning: 'A parameter has a value that is not allowed.' },
-	ERROR_USER_NOT_EXISTS: { status: 401, meaning: 'No user has this key.' },
-	ERROR_USER_LOCKED: { status: 403, meaning: 'The user is locked.' },
-	ERROR_AI_NOT_EXISTS: { status: 404, meaning: 'There is no such service.' },
-	FILE_SIZE_EXCEEDS_LIMIT: { status: 413, meaning: 'The file is too large.' },
-	FILE_RESOLUTION_EXCEEDS_LIMITS: { status: 413, meaning: 'The width or height is outside the limits.' },
-	UNSUPPORTED_FILE_TYPES: { status: 415, meaning: 'The file type is not supported.' },
-	FILE_DECODING_FAILURE: { status: 422, meaning: 'The file cannot be decoded.' },
-	ERROR_NO_FACE_IN_FILE: { status: 422, meaning: 'No face detected in the file.' },
-	ERROR_CONTENT_NON_COMPLIANCE: { status: 422, meaning: 'The content does not meet the requirements.' },
-	EXCEEDING_LIMITS: { status: 429, meaning: 'Too many requests.' },
-	ERROR_NOT_ENOUGH_CREDITS: { status: 429, meaning: 'Not enough credits.' },
-	PROCESSING_FAILURE: { status: 500, meaning: 'The picture could not be processed.' },
-	AI_SERVICE_ERROR: { status: 502, meaning: 'The AI service answered wrongly.' },
-	ERROR_INSUFFICIENT_RESOURCES: { status: 503, meaning: 'The service has no resources left.' },
-	AI_SERVICE_TIMEOUT: { status: 504, meaning: 'The AI service did not answer in time.' },
+/** What a merge costs, in credits. */
+export const MERGE_CREDITS = 8;
+
+/** What the service says of the codes that this simulator comes to by itself. */
+const MEANINGS = {
+	ERROR_PARAMETERS: 'The request cannot be read.',
+	MISSING_PARAMETERS: 'A required parameter is absent.',
+	PARAMETERS_CANNOT_EMPTY: 'A parameter is empty.',
+	ERROR_INVALID_PARAMETER: 'A parameter has a value that is not allowed.',
+	ERROR_USER_NOT_EXISTS: 'No user has this key.',
+	ERROR_USER_LOCKED: 'The user is locked.',
+	ERROR_AI_NOT_EXISTS: 'There is no such service.',
+	FILE_SIZE_EXCEEDS_LIMIT: 'The file is too large.',
+	ERROR_HIGH_RESOLUTION: 'The width or height is too large.',
+	ERROR_LOW_RESOLUTION: 'The width or height is too small.',
+	UNSUPPORTED_FILE_TYPES: 'The file type is not supported.',
+	ERROR_UNSUPPORTED_GRAYSCALE_IMAGE: 'Black-and-white pictures are not supported.',
+	FILE_DECODING_FAILURE: 'The file cannot be decoded.',
+	ERROR_NO_FACE_IN_FILE: 'No face detected in the file.',
+	EXCEEDING_LIMITS: 'Too many requests.',
+	ERROR_NOT_ENOUGH_CREDITS: 'Not enough credits.',
 } as const;
 
-type Code = keyof typeof CODES;
+type Code = keyof typeof MEANINGS;
 
 /** A request turned down: the documented code, and in the message what about this request it is. */
 export class Refusal extends Error {
-	readonly status: number;
-
 	constructor(
 		readonly code: Code,
 		message: string,
 	) {
 		super(message);
-		this.status = CODES[code].status;
 	}
 }
 
@@ -88,14 +86,13 @@ export async function checkPicture(role: Role, file: Buffer): Promise<Picture> {
 		throw new Refusal('FILE_DECODING_FAILURE', `${role} cannot be decoded`);
 	};
 	const { width, height, greyscale } = await readHeader(file, format).catch(undecodable);
-	// The documentation has one code for resolutions, and "exceeds limits" is read as "outside of them": too small too.
 	const { above, below } = PIXELS[role];
-	if (Math.min(width, height) <= above || Math.max(width, height) >= below) {
-		throw new Refusal('FILE_RESOLUTION_EXCEEDS_LIMITS', `${role} has ${width}x${height} pixels`);
-	}
-	// The documentation says that black-and-white targets are not supported, but names no code for them.
+	const pixels = `${role} has ${width}x${height} pixels`;
+	if (Math.min(width, height) <= above) throw new Refusal('ERROR_LOW_RESOLUTION', pixels);
+	// The documentation has FILE_RESOLUTION_EXCEEDS_LIMITS too, and does not tell the two apart.
+	if (Math.max(width, height) >= below) throw new Refusal('ERROR_HIGH_RESOLUTION', pixels);
 	if (greyscale && role === 'image_target') {
-		throw new Refusal('ERROR_CONTENT_NON_COMPLIANCE', `${role} is black and white`);
+		throw new Refusal('ERROR_UNSUPPORTED_GRAYSCALE_IMAGE', `${role} is black and white`);
 	}
 	const picture = await decode(file, format).catch(undecodable);
 	if (!(await hasFace(picture))) throw new Refusal('ERROR_NO_FACE_IN_FILE', 'pic not has face');
@@ -105,9 +102,9 @@ export async function checkPicture(role: Role, file: Buffer): Promise<Picture> {
 /** `full` has the older error_code, error_code_str and error_msg, which are being withdrawn; `new` has not. */
 export type AnswerShape = 'full' | 'new';
 
-/** What a failed answer says. An undefined code or message is the documented one of the status or code. */
+/** What a failed answer says: a status, a code or both. What is undefined is as documented for the others. */
 export interface Failure {
-	status: number;
+	status?: number;
 	code?: string;
 	message?: string;
 	/** The older error_code, by the documentation equal to the status; null for an answer of the newer shape. */
@@ -119,13 +116,20 @@ export function success(data: unknown, shape: AnswerShape): object {
 	return { ...publicFields(shape, 0, { status_code: 200, code: '', code_message: '', message: '' }), data };
 }
 
-/** The JSON of a failed answer, and the code in it. */
-export function failure({ status, code, message, errorCode = status }: Failure, shape: AnswerShape) {
-	const documented = Object.entries(CODES).find(([name, of]) => (code ? name === code : of.status === status));
-	const name = code ?? documented?.[0] ?? `HTTP_${status}`;
-	const meaning = documented?.[1].meaning ?? '';
-	const detail = { status_code: status, code: name, code_message: meaning, message: message ?? meaning };
-	return { code: name, body: publicFields(errorCode === null ? 'new' : shape, errorCode ?? status, detail) };
+/**
+ * The JSON of a failed answer, with its status and code.
+ * @throws RangeError when there is no status, and the code is not documented
+ */
+export function failure({ status, code, message, errorCode }: Failure, shape: AnswerShape) {
+	const answered = status ?? documentedStatus.get(code ?? '');
+	if (answered === undefined) throw new RangeError(`${code} is no documented code, so it needs a status`);
+	const [usual = `HTTP_${answered}`] = [...documentedStatus].find(([, of]) => of === answered) ?? [];
+	const name = code ?? usual;
+	const words = documentedStatus.has(name) ? name.toLowerCase().replaceAll('_', ' ') : '';
+	const meaning = Object.entries(MEANINGS).find(([known]) => known === name)?.[1] ?? words;
+	const detail = { status_code: answered, code: name, code_message: meaning, message: message ?? meaning };
+	const body = publicFields(errorCode === null ? 'new' : shape, errorCode ?? answered, detail);
+	return { status: answered, code: name, body };
 }
 
 interface ErrorDetail {

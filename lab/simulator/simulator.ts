@@ -44,6 +44,8 @@ export interface SimulatorOptions {
 	outputFormat?: 'jpeg' | 'png';
 	/** Whether answers have the older error_code fields; default `full`: they do. */
 	answerShape?: AnswerShape;
+	/** Whether the picture's Base64 has its slashes as `\/`, as PHP writes them; default false. */
+	escapeSlashes?: boolean;
 	/**
 	 * What every pair is answered with, a number behind it apart; nobody looks at the pictures that are sent. For
 	 * benchmarks: the service's work is not this machine's.
@@ -64,12 +66,12 @@ export interface Simulator {
 	requests: RecordedRequest[];
 	/** Requests for the balance, in order of arrival. */
 	creditRequests: RecordedRequest[];
-	/** By key, with the balance of this moment, which can be set. */
-	accounts: Map<string, { credits: number }>;
+	/** By key, with the balance and the limits of this moment, which can be set. */
+	accounts: Map<string, Pick<Account, 'credits' | 'maxConcurrentRequests' | 'maxRequestsPerSecond'>>;
 	/** The most merge requests, refused ones included, that were under way at once. */
 	peakConcurrency: number;
 	setFault(fault: SimulatorOptions['fault']): void;
-	/** Forgets requests, peak and fault. Balances stay. */
+	/** Forgets requests, peak and fault. Balances and limits stay. */
 	reset(): void;
 	/** Ends the server and every connection, hanging ones too. */
 	close(): Promise<void>;
@@ -87,7 +89,7 @@ const UNLIMITED_BALANCE = 999_999_999;
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
 	const { latencyMs = 0, outputFormat = 'jpeg', answerShape = 'full', answerPicture } = options;
-	const { keepBytes = answerPicture === undefined } = options;
+	const { keepBytes = answerPicture === undefined, escapeSlashes = false } = options;
 	const { accounts: accountOptions = [{ key: 'simulator-key' }] } = options;
 	const accounts = new Map(accountOptions.map((account) => [account.key, new Account(account)]));
 	const requests: RecordedRequest[] = [];
@@ -161,7 +163,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 	function successWith(picture: Buffer): Answer {
 		const mark = '(picture)';
 		const [head, tail] = JSON.stringify(success({ image: mark }, answerShape)).split(mark);
-		return raw(200, head + picture.toString('base64') + tail);
+		const base64 = picture.toString('base64');
+		return raw(200, head + (escapeSlashes ? base64.replaceAll('/', '\\/') : base64) + tail);
 	}
 
 	/** The merged picture as a file, or a refusal of either of the two. */
@@ -214,9 +217,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 	}
 
 	function failed(record: RecordedRequest, what: Failure): Answer {
-		const { code, body } = failure(what, answerShape);
+		const { status, code, body } = failure(what, answerShape);
 		record.code = code;
-		return json(what.status, body);
+		return json(status, body);
 	}
 
 	const server = createServer((request, response) => {

@@ -7,8 +7,8 @@ import {
 	type INodeExecutionData,
 } from 'n8n-workflow';
 
-import type { Refusal } from './api/codes';
-import type { ImageRole, Violation } from './pictures/imageRequirements';
+import { refusalForVisitor, type Refusal } from './api/codes';
+import { violationsForVisitor, type ImageRole, type Violation } from './pictures/imageRequirements';
 import { labels } from './parameters';
 
 /** Why an item has no picture: n8n's error for the screen, and the same as fields for an IF node to branch on. */
@@ -17,10 +17,11 @@ export class Failure {
 
 	constructor(
 		readonly error: NodeApiError | NodeOperationError,
+		visitorMessage: string,
 		facts: { code?: string; requestId?: string; logId?: string; httpStatus?: number } = {},
 	) {
 		const { message, description } = error;
-		this.fields = { error: message, description, ...facts };
+		this.fields = { error: message, description, visitorMessage, ...facts };
 	}
 }
 
@@ -38,7 +39,7 @@ export function refusalFailure(node: INode, itemIndex: number, refusal: Refusal,
 		.map(([name, value]) => `${name}: ${value}`);
 	// Set here, because what n8n finds in a response wins over a description that is passed in.
 	error.description = [advice, detail && `AILabTools says: “${detail}”`, facts.join(', ')].filter(Boolean).join(' ');
-	return new Failure(error, { code, requestId, logId, httpStatus });
+	return new Failure(error, refusalForVisitor(refusal), { code, requestId, logId, httpStatus });
 }
 
 /** The failure of an item whose pictures do not meet the requirements; nothing was sent. */
@@ -51,15 +52,19 @@ export function violationFailure(
 	const description = [...new Set(violations.map(({ wayOut }) => wayOut))].join(' ');
 	return new Failure(
 		new NodeOperationError(node, `${sentences.join('; ')} [item ${itemIndex}]`, { itemIndex, description }),
+		violationsForVisitor(violations),
+		{ code: violations[0]?.code },
 	);
 }
 
 /** The failure for whatever was thrown while an item was read, such as an expression that n8n cannot resolve. */
 export function thrownFailure(node: INode, itemIndex: number, thrown: unknown): Failure {
-	if (thrown instanceof NodeApiError || thrown instanceof NodeOperationError) return new Failure(thrown);
+	const forVisitor = 'The pictures could not be merged. Check what you entered, or try again later.';
+	if (thrown instanceof NodeApiError || thrown instanceof NodeOperationError) return new Failure(thrown, forVisitor);
 	const error = thrown instanceof Error ? thrown : new Error(String(thrown));
 	return new Failure(
 		new NodeOperationError(node, error, { itemIndex, message: `${error.message} [item ${itemIndex}]` }),
+		forVisitor,
 	);
 }
 

@@ -65,8 +65,7 @@ const options: INodeProperties[] = [
 		name: 'validateImages',
 		type: 'boolean',
 		default: true,
-		description:
-			'Whether both pictures are checked against the requirements of AILabTools before anything is sent and credits are spent',
+		description: 'Whether both pictures are checked against the requirements of AILabTools before anything is sent',
 	},
 ];
 

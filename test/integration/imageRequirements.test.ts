@@ -43,6 +43,9 @@ const ofBytes = (length: number) => async () => {
 	return Buffer.concat([jpeg, Buffer.alloc(length - jpeg.length)]);
 };
 const MB = 1024 * 1024;
+/** The first bytes of a file in ISO's base media format, of which HEIC and AVIF are brands. */
+const ftyp = (brand: string) => async () =>
+	await Promise.resolve(Buffer.concat([Buffer.from([0, 0, 0, 24]), Buffer.from(`ftyp${brand}`), Buffer.alloc(600)]));
 
 /** One row for each documented limit and side of it; a refused one has its message and the code that the service gives. */
 const rows: Array<
@@ -54,7 +57,7 @@ const rows: Array<
 		'128 × 640 px',
 		sized(128, 640),
 		'is 128 × 640 px, allowed: width and height larger than 128 px',
-		'FILE_RESOLUTION_EXCEEDS_LIMITS',
+		'ERROR_LOW_RESOLUTION',
 	],
 	['target', '640 × 129 px', sized(640, 129)],
 	[
@@ -62,7 +65,7 @@ const rows: Array<
 		'640 × 128 px',
 		sized(640, 128),
 		'is 640 × 128 px, allowed: width and height larger than 128 px',
-		'FILE_RESOLUTION_EXCEEDS_LIMITS',
+		'ERROR_LOW_RESOLUTION',
 	],
 	['target', '4095 × 300 px', sized(4095, 300)],
 	[
@@ -70,28 +73,22 @@ const rows: Array<
 		'4096 × 300 px',
 		sized(4096, 300),
 		'is 4096 × 300 px, allowed: width and height larger than 128 px and smaller than 4096 px',
-		'FILE_RESOLUTION_EXCEEDS_LIMITS',
+		'ERROR_HIGH_RESOLUTION',
 	],
 	['target', '300 × 4095 px', sized(300, 4095, { format: 'jpeg' })],
-	[
-		'target',
-		'300 × 4096 px',
-		sized(300, 4096, { format: 'jpeg' }),
-		'is 300 × 4096 px',
-		'FILE_RESOLUTION_EXCEEDS_LIMITS',
-	],
+	['target', '300 × 4096 px', sized(300, 4096, { format: 'jpeg' }), 'is 300 × 4096 px', 'ERROR_HIGH_RESOLUTION'],
 	['template', '201 × 640 px', sized(201, 640)],
 	[
 		'template',
 		'200 × 640 px',
 		sized(200, 640),
 		'is 200 × 640 px, allowed: width and height larger than 200 px',
-		'FILE_RESOLUTION_EXCEEDS_LIMITS',
+		'ERROR_LOW_RESOLUTION',
 	],
 	['template', '640 × 201 px', sized(640, 201, { format: 'bmp' })],
-	['template', '640 × 200 px', sized(640, 200, { format: 'bmp' }), 'is 640 × 200 px', 'FILE_RESOLUTION_EXCEEDS_LIMITS'],
+	['template', '640 × 200 px', sized(640, 200, { format: 'bmp' }), 'is 640 × 200 px', 'ERROR_LOW_RESOLUTION'],
 	['template', '4095 × 300 px', sized(4095, 300)],
-	['template', '4096 × 300 px', sized(4096, 300), 'is 4096 × 300 px', 'FILE_RESOLUTION_EXCEEDS_LIMITS'],
+	['template', '4096 × 300 px', sized(4096, 300), 'is 4096 × 300 px', 'ERROR_HIGH_RESOLUTION'],
 	['target', 'exactly 4 MB', ofBytes(4 * MB)],
 	['target', '4 MB and one byte', ofBytes(4 * MB + 1), 'has 4.01 MB, allowed: at most 4 MB', 'FILE_SIZE_EXCEEDS_LIMIT'],
 	['template', 'exactly 4 MB', ofBytes(4 * MB)],
@@ -107,14 +104,14 @@ const rows: Array<
 		'a greyscale JPEG',
 		sized(640, 640, { format: 'jpeg', greyscale: true }),
 		'is black-and-white, allowed: a picture in colour',
-		'ERROR_CONTENT_NON_COMPLIANCE',
+		'ERROR_UNSUPPORTED_GRAYSCALE_IMAGE',
 	],
 	[
 		'target',
 		'a greyscale PNG',
 		sized(640, 640, { greyscale: true }),
 		'is black-and-white',
-		'ERROR_CONTENT_NON_COMPLIANCE',
+		'ERROR_UNSUPPORTED_GRAYSCALE_IMAGE',
 	],
 	['template', 'a greyscale JPEG', sized(640, 640, { format: 'jpeg', greyscale: true })],
 	['template', 'a greyscale PNG', sized(640, 640, { greyscale: true })],
@@ -129,8 +126,24 @@ const rows: Array<
 		'template',
 		'a GIF',
 		async () => await sharp(template).gif().toBuffer(),
-		'is no picture that can be read, allowed: JPEG, PNG or BMP',
+		'is a GIF picture, allowed: JPEG, PNG or BMP',
 		'UNSUPPORTED_FILE_TYPES',
+	],
+	['target', 'a HEIC', ftyp('heic'), 'is a HEIC picture, allowed: JPEG, PNG or BMP', 'UNSUPPORTED_FILE_TYPES'],
+	['template', 'an AVIF', ftyp('avif'), 'is an AVIF picture', 'UNSUPPORTED_FILE_TYPES'],
+	[
+		'template',
+		'a TIFF',
+		async () => await sharp(template).tiff().toBuffer(),
+		'is a TIFF picture',
+		'UNSUPPORTED_FILE_TYPES',
+	],
+	[
+		'target',
+		'a JPEG that ends in its header',
+		async () => (await portrait('ben', { format: 'jpeg' })).subarray(0, 20),
+		'is no picture that can be read',
+		'FILE_DECODING_FAILURE',
 	],
 	[
 		'target',
@@ -155,10 +168,13 @@ describe.each(rows)('%s: %s', (role, _what, make, refused, code) => {
 		}
 	});
 
-	it('is judged likewise by the service', async () => {
-		await run({ [role]: await make() }, false);
+	it('is judged likewise by the service, and has the same code', async () => {
+		const picture = await make();
+		await run({ [role]: picture }, false);
 		expect(simulator.requests[0]).toMatchObject({ status: refused ? expect.any(Number) : 200 });
-		expect(simulator.requests[0].code || undefined).toBe(code);
+		expect(simulator.requests[0]?.code || undefined).toBe(code);
+		const { items } = await run({ [role]: picture }, true, { nodeSettings: { onError: 'continueRegularOutput' } });
+		expect(items[0]?.json.code).toBe(code);
 	});
 });
 
@@ -179,9 +195,33 @@ test('all that is wrong with an item is told at once', async () => {
 			"'Target Input Binary Field' is black-and-white, allowed: a picture in colour; " +
 			"'Template Input Binary Field' has 5 MB, allowed: at most 4 MB [item 0]",
 	);
-	expect(task.error?.description).toContain("operation 'Resize'");
+	expect(task.error?.description).toContain("Operation 'Resize', 'Width' and 'Height' 2048, 'Option' 'Only if Larger'");
+	expect(task.error?.description).toContain('Provide a larger picture');
 	expect(task.error?.description).toContain('Provide a portrait in colour');
 	expect(simulator.requests).toHaveLength(0);
+});
+
+test('a visitor reads which picture it is, what is wrong and what to do, without labels and codes', async () => {
+	const visitorMessage = async (pictures: Partial<Record<'target' | 'template', Buffer>>) => {
+		const { items } = await run(pictures, true, { nodeSettings: { onError: 'continueRegularOutput' } });
+		return items[0]?.json.visitorMessage;
+	};
+	expect(await visitorMessage({ target: await ftyp('heic')() })).toBe(
+		'The portrait whose face is taken is a HEIC picture. Save it as JPEG or PNG.',
+	);
+	expect(await visitorMessage({ template: await ofBytes(7.1 * MB)() })).toBe(
+		'The picture that receives the face has 7.1 MB. Save it with fewer pixels: at most 4 MB are possible.',
+	);
+	expect(await visitorMessage({ target: await sized(100, 400)(), template: await sized(5000, 300)() })).toBe(
+		'The portrait whose face is taken is 100 × 400 px. Choose a larger one: more than 128 px in width and height. ' +
+			'The picture that receives the face is 5000 × 300 px. Save it with fewer pixels: less than 4096 px in width and height.',
+	);
+	expect(await visitorMessage({ target: await sized(300, 300, { greyscale: true })() })).toBe(
+		'The portrait whose face is taken is black-and-white. Choose one in colour.',
+	);
+	expect(await visitorMessage({ target: Buffer.alloc(0) })).toBe(
+		'The portrait whose face is taken is an empty file. Please upload it again.',
+	);
 });
 
 test('an empty file is refused with the validation off too', async () => {

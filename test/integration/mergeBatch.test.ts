@@ -221,7 +221,7 @@ describe('one failure', () => {
 	});
 
 	it('of the account stops new requests at once: credits for 10 of 40', async () => {
-		await start({ accounts: [{ key: KEY, credits: 10 }], latencyMs: 30 });
+		await start({ accounts: [{ key: KEY, credits: 80 }], latencyMs: 30 });
 		const { items } = await run(40, { nodeSettings: { onError: 'continueRegularOutput' } });
 		expect(items.filter(isMerged)).toHaveLength(10);
 		expect(simulator.requests.length).toBeLessThanOrEqual(10 + 3);

@@ -393,7 +393,7 @@ describe('the answer', () => {
 					error_code_str: 'ERROR_BLURRY_FACE',
 				}),
 			},
-			'The face in a picture is too blurred for AILabTools [item 0]',
+			'The face in one of the two pictures is too blurred [item 0]',
 			'code: ERROR_BLURRY_FACE, request_id: r-1, log_id: l-1',
 		],
 	])('is refused when it holds %s', async (_what, fault, message, description) => {

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import sharp from 'sharp';
 import { faceless, portrait, type PortraitOptions } from '../../lab/portraits';
+import { Account, type RateLimit } from '../../lab/simulator/accounts';
+import { documentedStatus } from '../../lab/simulator/codes';
 import {
 	CREDITS_PATH,
 	MERGE_PATH,
@@ -191,6 +193,16 @@ describe('a merge', () => {
 		}
 	});
 
+	it('has its Base64 written with escaped slashes when asked', async () => {
+		await start({ outputFormat: 'png', escapeSlashes: true });
+		const text = await (await post(pair({ source_similarity: '0' }))).text();
+		const [, base64 = ''] = /"image":"([^"]*)"/.exec(text) ?? [];
+		expect(base64).toMatch(/^iVBORw0KGgo.*\\\//);
+		expect(base64.replaceAll('\\/', '')).not.toMatch(/[/\\]/);
+		const picture = Buffer.from(JSON.parse(text).data.image, 'base64');
+		expect((await pixels(picture)).equals(await pixels(template))).toBe(true);
+	});
+
 	it('takes the middle when no similarity is given', async () => {
 		expect((await mergedPixels(pair())).equals(await mergedPixels(pair({ source_similarity: '0.5' })))).toBe(true);
 	});
@@ -270,38 +282,38 @@ describe('a request against the rules', () => {
 		[
 			'a target 128 wide',
 			async () => pair({ image_target: await picture({ width: 128 }) }),
-			413,
-			'FILE_RESOLUTION_EXCEEDS_LIMITS',
+			422,
+			'ERROR_LOW_RESOLUTION',
 		],
 		[
 			'a BMP target 128 high',
 			async () => pair({ image_target: await picture({ height: 128, format: 'bmp' }) }),
-			413,
-			'FILE_RESOLUTION_EXCEEDS_LIMITS',
+			422,
+			'ERROR_LOW_RESOLUTION',
 		],
 		[
 			'a template 200 high',
 			async () => pair({ image_template: await picture({ height: 200 }) }),
-			413,
-			'FILE_RESOLUTION_EXCEEDS_LIMITS',
+			422,
+			'ERROR_LOW_RESOLUTION',
 		],
 		[
 			'a template 4096 wide',
 			async () => pair({ image_template: await picture({ width: 4096, height: 201 }) }),
 			413,
-			'FILE_RESOLUTION_EXCEEDS_LIMITS',
+			'ERROR_HIGH_RESOLUTION',
 		],
 		[
 			'a grey JPEG target',
 			async () => pair({ image_target: await picture({ greyscale: true, format: 'jpeg' }) }),
-			422,
-			'ERROR_CONTENT_NON_COMPLIANCE',
+			415,
+			'ERROR_UNSUPPORTED_GRAYSCALE_IMAGE',
 		],
 		[
 			'a grey PNG target',
 			async () => pair({ image_target: await picture({ greyscale: true }) }),
-			422,
-			'ERROR_CONTENT_NON_COMPLIANCE',
+			415,
+			'ERROR_UNSUPPORTED_GRAYSCALE_IMAGE',
 		],
 		[
 			'a target without a face',
@@ -313,7 +325,7 @@ describe('a request against the rules', () => {
 	];
 
 	it.each(cases)('%s is refused, and costs nothing', async (_what, parts, status, code) => {
-		await start({ accounts: [{ key: KEY, credits: 5 }] });
+		await start({ accounts: [{ key: KEY, credits: 40 }] });
 		const response = await post(await parts());
 		const answer = await answerOf(response);
 		expect([response.status, answer.error_detail.code]).toEqual([status, code]);
@@ -321,7 +333,7 @@ describe('a request against the rules', () => {
 		expect(answer.error_msg).toBe(answer.error_detail.message);
 		expect(answer).not.toHaveProperty('data');
 		expect(simulator.requests).toMatchObject([{ status, code }]);
-		expect(simulator.accounts.get(KEY)?.credits).toBe(5);
+		expect(simulator.accounts.get(KEY)?.credits).toBe(40);
 	});
 
 	it.each<[string, Parameters<typeof portrait>[1], Parameters<typeof portrait>[1]]>([
@@ -384,25 +396,26 @@ describe('an account', () => {
 		expect((await fetch(simulator.baseUrl + CREDITS_PATH)).status).toBe(401);
 	});
 
-	it('pays one credit for each picture and can ask what is left', async () => {
-		await start({ accounts: [{ key: KEY, credits: 1 }], latencyMs: 50 });
+	it('pays eight credits for each picture and can ask what is left', async () => {
+		await start({ accounts: [{ key: KEY, credits: 15 }], latencyMs: 50 });
 		const ask = async () => {
 			const response = await fetch(simulator.baseUrl + CREDITS_PATH, { headers: { 'ailabapi-api-key': KEY } });
 			const answer: { error_code: number; data: Array<{ balance: number }> } = JSON.parse(await response.text());
 			return answer;
 		};
-		expect(await ask()).toMatchObject({ error_code: 0, data: [{ unique_sign: 'common', balance: 1 }] });
+		expect(await ask()).toMatchObject({ error_code: 0, data: [{ unique_sign: 'common', balance: 15 }] });
 		const responses = await Promise.all([post(pair()), post(pair())]);
 		expect(responses.map(({ status }) => status).sort()).toEqual([200, 429]);
 		expect(simulator.requests.map(({ code }) => code)).toContain('ERROR_NOT_ENOUGH_CREDITS');
-		expect((await ask()).data[0].balance).toBe(0);
+		expect((await ask()).data[0].balance).toBe(7);
 		expect(simulator.creditRequests).toMatchObject([
 			{ index: 0, status: 200 },
 			{ index: 1, status: 200 },
 		]);
 		const account = simulator.accounts.get(KEY);
-		if (account) account.credits = 7;
-		expect((await ask()).data[0].balance).toBe(7);
+		if (account) account.credits = 8;
+		expect((await ask()).data[0].balance).toBe(8);
+		expect((await post(pair())).status).toBe(200);
 	});
 
 	it('has a limit of requests at a time', async () => {
@@ -426,6 +439,42 @@ describe('an account', () => {
 		const [{ startedAt }] = simulator.requests;
 		await sleep(startedAt + 1001 - performance.now());
 		expect((await post(pair())).status).toBe(200);
+	});
+
+	it('has limits that can change at any time', async () => {
+		await start({ accounts: [{ key: KEY, maxConcurrentRequests: 1 }], latencyMs: 100 });
+		const account = simulator.accounts.get(KEY);
+		const together = async (requests: number) => {
+			const responses = await Promise.all(Array.from({ length: requests }, async () => await post(pair())));
+			return responses.map(({ status }) => status).sort();
+		};
+		expect(await together(2)).toEqual([200, 429]);
+		if (account) account.maxConcurrentRequests = 2;
+		expect(await together(3)).toEqual([200, 200, 429]);
+		if (account) Object.assign(account, { maxConcurrentRequests: Infinity, maxRequestsPerSecond: 0 });
+		expect(await together(1)).toEqual([429]);
+	});
+
+	/** At which of the moments, in ms, an account that takes 2 per second lets a request in. */
+	const accepts = (rateLimit: RateLimit, moments: number[]) => {
+		const account = new Account({ key: KEY, maxRequestsPerSecond: 2, rateLimit });
+		return moments.filter((moment) => {
+			try {
+				account.enter(moment);
+				return true;
+			} catch {
+				return false;
+			}
+		});
+	};
+
+	it.each<[RateLimit, number[]]>([
+		['slidingWindow', [5900, 5950, 6910, 6950, 7950]],
+		['fixedWindow', [5900, 5950, 6000, 6100, 7300, 7420]],
+		['tokenBucket', [5900, 5950, 6450, 6910, 7420, 7950]],
+	])('counts its requests per second as a %s does', (rateLimit, accepted) => {
+		const moments = [5900, 5950, 5990, 6000, 6100, 6390, 6450, 6890, 6910, 6950, 7300, 7420, 7950];
+		expect(accepts(rateLimit, moments)).toEqual(accepted);
 	});
 
 	it('takes as long as it is told', async () => {
@@ -455,7 +504,7 @@ describe('the wire', () => {
 	});
 
 	it('charges for a picture made for a client that has gone', async () => {
-		await start({ accounts: [{ key: KEY, credits: 3, maxConcurrentRequests: 1 }], latencyMs: 60 });
+		await start({ accounts: [{ key: KEY, credits: 24, maxConcurrentRequests: 1 }], latencyMs: 60 });
 		const client = new AbortController();
 		simulator.setFault(() => {
 			client.abort();
@@ -465,7 +514,7 @@ describe('the wire', () => {
 		await until(() => simulator.requests[0].aborted === true);
 		simulator.setFault(undefined);
 		expect((await post(pair())).status).toBe(429);
-		await until(() => simulator.accounts.get(KEY)?.credits === 2);
+		await until(() => simulator.accounts.get(KEY)?.credits === 16);
 		expect(simulator.requests[0].status).toBeUndefined();
 		expect(simulator.requests[0].resultSha256).toMatch(/^[0-9a-f]{64}$/);
 		expect((await post(pair())).status).toBe(200);
@@ -497,7 +546,7 @@ describe('the wire', () => {
 
 describe('a fault', () => {
 	const fault = async (wrong: Fault, options: SimulatorOptions = {}) => {
-		await start({ accounts: [{ key: KEY, credits: 5 }], ...options, fault: () => wrong });
+		await start({ accounts: [{ key: KEY, credits: 40 }], ...options, fault: () => wrong });
 		return await post(pair());
 	};
 
@@ -535,7 +584,26 @@ describe('a fault', () => {
 		expect([response.status, answer.error_code, answer.error_detail.code]).toEqual([status, status, code]);
 		expect(response.headers.get('retry-after')).toBeNull();
 		expect(simulator.requests).toMatchObject([{ status, code }]);
-		expect(simulator.accounts.get(KEY)?.credits).toBe(5);
+		expect(simulator.accounts.get(KEY)?.credits).toBe(40);
+	});
+
+	it('can be any documented code, with its status, in both shapes of answers', async () => {
+		expect(documentedStatus.size).toBe(126);
+		for (const answerShape of ['full', 'new'] as const) {
+			await start({ answerShape });
+			for (const [code, status] of documentedStatus) {
+				simulator.setFault(() => ({ kind: 'status', code }));
+				const response = await post({});
+				const { error_code, error_detail } = await answerOf(response);
+				expect([response.status, error_code, error_detail.code]).toEqual([
+					status,
+					answerShape === 'full' ? status : undefined,
+					code,
+				]);
+			}
+		}
+		simulator.setFault(() => ({ kind: 'status', code: 'NOT_DOCUMENTED' }));
+		expect((await answerOf(post({}))).error_detail.code).toBe('SIMULATOR_BROKEN');
 	});
 
 	it('can say when to come again, and whatever else', async () => {
@@ -603,7 +671,7 @@ describe('a fault', () => {
 		const expected = await pixels(Buffer.from(JSON.parse(text).data.image, 'base64'));
 		simulator.setFault(undefined);
 		expect((await mergedPixels(pair())).equals(expected)).toBe(true);
-		expect(simulator.accounts.get(KEY)?.credits).toBe(3);
+		expect(simulator.accounts.get(KEY)?.credits).toBe(24);
 	});
 
 	it('can be silence, until the client leaves or the simulator ends', async () => {

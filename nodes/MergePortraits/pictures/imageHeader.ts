@@ -35,6 +35,25 @@ export function imageFormat(bytes: Buffer): ImageFormat | undefined {
 	return recognise(bytes);
 }
 
+/** Formats that are not taken but have a name for the user, by bytes at an offset. An `ftyp` box has its brand at byte 8. */
+const namesOnly = [
+	{ name: 'GIF', offset: 0, signatures: ['GIF8'] },
+	{ name: 'TIFF', offset: 0, signatures: ['II*\0', 'MM\0*'] },
+	{ name: 'AVIF', offset: 4, signatures: ['ftypavif', 'ftypavis'] },
+	{
+		name: 'HEIC',
+		offset: 4,
+		signatures: ['ftypheic', 'ftypheix', 'ftyphevc', 'ftypheim', 'ftypheis', 'ftypmif1', 'ftypmsf1'],
+	},
+];
+
+/** The name of a picture's format, of those too that the node cannot read any further; undefined when none is known. */
+export function formatName(bytes: Buffer): string | undefined {
+	const isOne = ({ offset, signatures }: (typeof namesOnly)[number]) =>
+		signatures.some((signature) => bytes.toString('latin1', offset, offset + signature.length) === signature);
+	return recognise(bytes)?.name ?? namesOnly.find(isOne)?.name;
+}
+
 /**
  * Reads a picture's header. Never throws, and takes at most one step for each byte of a hostile file.
  * @returns undefined when the format is unknown or the header is cut short or contradicts itself

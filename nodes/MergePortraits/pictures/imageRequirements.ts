@@ -1,12 +1,17 @@
-import { readImageHeader } from './imageHeader';
+import { formatName, readImageHeader } from './imageHeader';
 
 export type ImageRole = 'target' | 'template';
 
 /** One requirement that a picture does not meet, in words that complete "'Label' …". */
 export interface Violation {
+	/** The code that AILabTools documents for it. */
+	code: string;
 	found: string;
 	allowed: string;
+	/** What the workflow's owner can do. */
 	wayOut: string;
+	/** What somebody can do who uploaded the picture in a form. */
+	visitorWayOut: string;
 }
 
 /** What AILabTools demands of both pictures. Source: "Image requirements" of the face-fusion documentation. */
@@ -26,11 +31,35 @@ const { formats, maxBytes, minSide, maxSide, greyscale } = imageRequirements;
 /** The formats in words. */
 export const formatList = `${formats.slice(0, -1).join(', ')} or ${formats.at(-1)}`;
 
+/** The settings of n8n's node that make a fit picture of nearly any other. */
+export const editImageAdvice =
+	"An Edit Image node before this one makes it so: Operation 'Resize', 'Width' and 'Height' 2048, 'Option' 'Only if Larger', and its options 'Format' jpeg and 'Quality' 90.";
+
+/** The pictures in the words of somebody who sees a form and not the workflow. */
+const visitorNames = {
+	target: 'The portrait whose face is taken',
+	template: 'The picture that receives the face',
+} as const;
+
+/** What is wrong with which picture, for somebody who uploaded both in a form. */
+export function violationsForVisitor(violations: ReadonlyArray<Violation & { role: ImageRole }>): string {
+	return violations
+		.map(({ role, found, visitorWayOut }) => `${visitorNames[role]} ${found}. ${visitorWayOut}`)
+		.join(' ');
+}
+
 /** The one requirement that holds without validation too: a request cannot do without a file. */
 export function checkNotEmpty(byteLength: number): Violation[] {
 	if (byteLength > 0) return [];
-	const wayOut = 'Check the node that provides the file.';
-	return [{ found: 'is an empty file', allowed: `a ${formatList} picture`, wayOut }];
+	return [
+		{
+			code: 'PARAMETERS_CANNOT_EMPTY',
+			found: 'is an empty file',
+			allowed: `a ${formatList} picture`,
+			wayOut: 'Check the node that provides the file.',
+			visitorWayOut: 'Please upload it again.',
+		},
+	];
 }
 
 /** The requirements on file size alone, so that a stored picture can be refused before its bytes are loaded. */
@@ -38,9 +67,11 @@ export function checkFileSize(byteLength: number): Violation[] {
 	if (byteLength <= maxBytes) return checkNotEmpty(byteLength);
 	return [
 		{
+			code: 'FILE_SIZE_EXCEEDS_LIMIT',
 			found: `has ${megabytes(byteLength)} MB`,
 			allowed: `at most ${megabytes(maxBytes)} MB`,
-			wayOut: "Put an Edit Image node before this one: operation 'Resize', or option 'Quality' with format JPEG.",
+			wayOut: editImageAdvice,
+			visitorWayOut: `Save it with fewer pixels: at most ${megabytes(maxBytes)} MB are possible.`,
 		},
 	];
 }
@@ -53,31 +84,45 @@ export function checkImage(role: ImageRole, bytes: Buffer): Violation[] {
 	const violations = checkFileSize(bytes.length);
 	if (bytes.length === 0) return violations;
 	const header = readImageHeader(bytes);
-	if (header === undefined || !formats.some((format) => format === header.format.name)) {
-		violations.push({
-			found: header ? `is a ${header.format.name} picture` : 'is no picture that can be read',
-			allowed: `${formatList}, complete`,
-			wayOut: "An Edit Image node with option 'Format' makes a JPEG of many other picture formats.",
-		});
-		return violations;
-	}
+	if (header === undefined || !isTaken(header.format.name)) return [...violations, unfitFormat(formatName(bytes))];
 	const { width, height } = header;
-	const fits = (side: number) => side > minSide[role] && side < maxSide;
-	if (!fits(width) || !fits(height)) {
+	const sides = [width, height];
+	const tooSmall = sides.some((side) => side <= minSide[role]);
+	if (tooSmall || sides.some((side) => side >= maxSide)) {
 		violations.push({
+			code: tooSmall ? 'ERROR_LOW_RESOLUTION' : 'ERROR_HIGH_RESOLUTION',
 			found: `is ${width} × ${height} px`,
 			allowed: `width and height larger than ${minSide[role]} px and smaller than ${maxSide} px`,
-			wayOut: "Put an Edit Image node before this one: operation 'Resize'.",
+			wayOut: tooSmall ? 'Provide a larger picture: one that is enlarged gains no details.' : editImageAdvice,
+			visitorWayOut: tooSmall
+				? `Choose a larger one: more than ${minSide[role]} px in width and height.`
+				: `Save it with fewer pixels: less than ${maxSide} px in width and height.`,
 		});
 	}
 	if (header.greyscale && !greyscale[role]) {
 		violations.push({
+			code: 'ERROR_UNSUPPORTED_GRAYSCALE_IMAGE',
 			found: 'is black-and-white',
 			allowed: 'a picture in colour',
 			wayOut: 'Provide a portrait in colour: the service cannot take a face from a black-and-white one.',
+			visitorWayOut: 'Choose one in colour.',
 		});
 	}
 	return violations;
+}
+
+const isTaken = (format: string | undefined) => formats.some((taken) => taken === format);
+
+/** @param format of a file that is not of a format that is taken, or is of one and cannot be read; undefined when unknown */
+function unfitFormat(format: string | undefined): Violation {
+	const named = format !== undefined && !isTaken(format);
+	return {
+		code: isTaken(format) ? 'FILE_DECODING_FAILURE' : 'UNSUPPORTED_FILE_TYPES',
+		found: named ? `is ${format === 'AVIF' ? 'an' : 'a'} ${format} picture` : 'is no picture that can be read',
+		allowed: `${formatList}, complete`,
+		wayOut: named ? editImageAdvice : 'Check the node that provides the file, and that the file is complete.',
+		visitorWayOut: 'Save it as JPEG or PNG.',
+	};
 }
 
 /** Megabytes of 1024 × 1024 bytes, rounded up so that one byte over a limit does not read as the limit itself. */

@@ -1,0 +1,147 @@
+import { imageFormat, type ImageFormat } from '../pictures/imageHeader';
+import { ruleFor, unusableAnswer, type Refusal } from './codes';
+
+/** What came back for a request. */
+export interface Answer {
+	httpStatus: number;
+	/** How long the service asked to wait (`Retry-After`), ms. */
+	retryAfterMs?: number;
+	body: Buffer;
+}
+
+export interface MergedPicture {
+	bytes: Buffer;
+	format: ImageFormat;
+	requestId?: string;
+	logId?: string;
+}
+
+/** How much of an answer that cannot be used is shown. */
+const EXCERPT_LENGTH = 120;
+
+/** How many bytes of a picture's Base64 are kept to be shown should it be damaged: enough to find a whole key in. */
+const HEAD_LENGTH = 4_096;
+
+/** How many bytes of Base64 are decoded at a time. */
+const PIECE_LENGTH = 65_536;
+
+/** Stands where the picture's Base64 was; no Base64 itself. */
+const TAKEN_OUT = '(picture)';
+
+const BACKSLASH = 0x5c;
+
+/**
+ * Reads an answer strictly: HTTP 200, no error code, Base64 that decodes to a picture of a known format. The body is used up.
+ * @param apiKey is struck out of what an answer says, should it echo it
+ */
+export function readAnswer(
+	{ httpStatus, retryAfterMs, body }: Answer,
+	apiKey: string,
+): MergedPicture | { refusal: Refusal } {
+	// JSON may write its slashes with a backslash, and an answer that cannot be parsed is shown as it came.
+	const hideKey = (said: string) =>
+		said.replaceAll(apiKey, '***').replaceAll(apiKey.replaceAll('/', String.raw`\/`), '***');
+	const excerpt = (said: string) => clean(hideKey(said));
+	const text = (value: unknown) => (typeof value === 'string' && value !== '' ? hideKey(value) : undefined);
+	const { text: withoutPicture, picture } = takeOutPicture(body);
+	const json = parseJson(withoutPicture);
+	if (json === undefined) {
+		const notJson = 'AILabTools answered with something that is not JSON';
+		const rule = httpStatus === 200 ? unusableAnswer(notJson) : ruleFor(httpStatus, undefined);
+		return { refusal: { ...rule, httpStatus, retryAfterMs, detail: excerpt(body.toString()) } };
+	}
+	const detail = isRecord(json.error_detail) ? json.error_detail : {};
+	const ids = { requestId: text(json.request_id), logId: text(json.log_id) };
+	const code = text(detail.code) ?? text(json.error_code_str);
+	const errorCode = json.error_code === undefined ? 0 : Number(json.error_code);
+	if (httpStatus !== 200 || errorCode !== 0) {
+		const status = httpStatus === 200 ? errorCode : httpStatus;
+		// A `request_id` alone would prove nothing: gateways have one too.
+		const fromService = isRecord(json.error_detail) || json.error_code !== undefined;
+		const said = text(detail.code_message) ?? text(detail.message) ?? text(json.error_msg);
+		const refusal = { ...ruleFor(status, code, fromService), ...ids, httpStatus, code, retryAfterMs };
+		return { refusal: { ...refusal, detail: said && clean(said) } };
+	}
+	const image = isRecord(json.data) ? json.data.image : undefined;
+	const unusable = (what: string, shown?: string) => ({
+		refusal: { ...unusableAnswer(what, shown), ...ids, httpStatus, code },
+	});
+	const parsed = typeof image === 'string' ? image.replace(/[\r\n]/g, '') : '';
+	const base64 = image === TAKEN_OUT ? picture : Buffer.from(parsed);
+	if (base64.length === 0) return unusable('The answer of AILabTools holds no picture');
+	const head = base64.toString('utf8', 0, HEAD_LENGTH);
+	const bytes = decodeBase64(withoutPrefix(base64));
+	if (bytes === undefined) return unusable('The picture in the answer of AILabTools is damaged', excerpt(head));
+	const format = imageFormat(bytes);
+	if (format === undefined) return unusable('AILabTools answered with a picture of unknown format', excerpt(head));
+	return { bytes, format, ...ids };
+}
+
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+	typeof value === 'object' && value !== null;
+
+/** Takes the picture's Base64 out of an answer, for parsing would copy those megabytes twice. */
+function takeOutPicture(body: Buffer): { text: string; picture: Buffer } {
+	const field = body.indexOf('"image"');
+	const [opening] = /^"image"\s*:\s*"/.exec(body.toString('latin1', field, field + 32)) ?? [''];
+	const start = field + opening.length;
+	const picture = body.subarray(start, body.indexOf('"', start));
+	const escape = picture.indexOf(BACKSLASH);
+	// Slashes and line breaks are what Base64 is escaped for. Where anything else comes first, it can only be parsed.
+	const isReadable = escape < 0 || '/nr'.includes(picture.toString('latin1', escape + 1, escape + 2) || ' ');
+	if (opening === '' || !isReadable || picture.at(-1) === BACKSLASH) {
+		return { text: body.toString(), picture: Buffer.alloc(0) };
+	}
+	const text = body.toString('utf8', 0, start) + TAKEN_OUT + body.toString('utf8', start + picture.length);
+	return { text, picture };
+}
+
+function parseJson(body: string): Record<string, unknown> | undefined {
+	try {
+		const json: unknown = JSON.parse(body);
+		return isRecord(json) ? json : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+function withoutPrefix(base64: Buffer): Buffer {
+	const [prefix] = /^data:image\\?\/[\w.+-]+;base64,/.exec(base64.toString('latin1', 0, 64)) ?? [''];
+	return base64.subarray(prefix.length);
+}
+
+/**
+ * Decodes strictly: Node skips characters that are not Base64, which would hide a damaged picture. In place, and in pieces:
+ * buffers and strings of megabytes for each picture have n8n's whole heap searched for garbage again and again.
+ */
+function decodeBase64(base64: Buffer): Buffer | undefined {
+	const isEscaped = base64.includes(BACKSLASH);
+	let length = 0;
+	let characters = 0;
+	let rest = '';
+	let last = '';
+	for (let at = 0, end = 0; at < base64.length; at = end) {
+		end = at + PIECE_LENGTH;
+		// An escape is not cut in two.
+		if (base64[end - 1] === BACKSLASH) end++;
+		const piece = base64.toString('latin1', at, end);
+		const text = isEscaped ? rest + piece.replace(/\\(?:[nr]|(?=\/))/g, '') : piece;
+		const groups = end < base64.length ? text.length - (text.length % 4) : text.length;
+		if (groups > 0) last = text.slice(Math.max(0, groups - 2), groups);
+		length += base64.write(text.slice(0, groups), length, 'base64');
+		characters += groups;
+		rest = text.slice(groups);
+	}
+	const padding = last === '==' ? 2 : last.endsWith('=') ? 1 : 0;
+	return length === (characters * 3) / 4 - padding ? base64.subarray(0, length) : undefined;
+}
+
+/** The first characters of a text from outside, without markup, control characters and runs of white space. */
+function clean(said: string): string {
+	const cleaned = said
+		.slice(0, EXCERPT_LENGTH * 20)
+		.replace(/<(script|style)[\s\S]*?(<\/\1>|$)|<[^>]*>/gi, ' ')
+		.replace(/[\p{C}\s]+/gu, ' ')
+		.trim();
+	return cleaned.length > EXCERPT_LENGTH ? `${cleaned.slice(0, EXCERPT_LENGTH)}…` : cleaned;
+}
