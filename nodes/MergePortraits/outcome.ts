@@ -8,8 +8,7 @@ import {
 } from 'n8n-workflow';
 
 import type { Refusal } from './api/codes';
-import type { ImageRole, Violation } from './pictures/imageRequirements';
-import { labels } from './parameters';
+import type { Violation } from './pictures/imageRequirements';
 
 /** Why an item has no picture: n8n's error for the screen, and the same as fields for an IF node to branch on. */
 export class Failure {
@@ -45,9 +44,9 @@ export function refusalFailure(node: INode, itemIndex: number, refusal: Refusal,
 export function violationFailure(
 	node: INode,
 	itemIndex: number,
-	violations: ReadonlyArray<Violation & { role: ImageRole }>,
+	violations: ReadonlyArray<Violation & { label: string }>,
 ): Failure {
-	const sentences = violations.map(({ role, found, allowed }) => `'${labels[role]}' ${found}, allowed: ${allowed}`);
+	const sentences = violations.map(({ label, found, allowed }) => `'${label}' ${found}, allowed: ${allowed}`);
 	const description = [...new Set(violations.map(({ wayOut }) => wayOut))].join(' ');
 	return new Failure(
 		new NodeOperationError(node, `${sentences.join('; ')} [item ${itemIndex}]`, { itemIndex, description }),
