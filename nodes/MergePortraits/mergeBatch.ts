@@ -6,7 +6,7 @@ import { systemClock, type Clock } from './clock';
 import { faceFusion, type FaceFusionRequest } from './api/faceFusion';
 import { failureItem, refusalFailure, thrownFailure, violationFailure, Failure } from './outcome';
 import type { ImageRole } from './pictures/imageRequirements';
-import { InputPictures } from './pictures/inputPictures';
+import { InputPictures, type InputPicture } from './pictures/inputPictures';
 import { fingerprint, PaidResults, type PaidResult } from './account/results';
 import { readMaxConcurrency, readMergeRequest, type MergeRequest } from './parameters';
 import { sendWithRetries } from './account/retry';
@@ -72,7 +72,7 @@ class Batch {
 	) {
 		this.items = context.getInputData();
 		this.limit = new AdaptiveLimit(maxConcurrency, clock);
-		this.pictures = new InputPictures(context);
+		this.pictures = new InputPictures(context, clock);
 		this.signal = context.getExecutionCancelSignal();
 		this.paidResults = new PaidResults(context.getContext('node'), async ({ id }) => {
 			if (id === undefined) return true;
@@ -126,7 +126,7 @@ class Batch {
 			if (this.refusedForAll) return refusalFailure(node, itemIndex, this.refusedForAll, false);
 			const request = readMergeRequest(this.context, itemIndex);
 			const load = async (role: ImageRole) =>
-				await this.pictures.load(role, itemIndex, request.pictures[role], request.validateImages);
+				await this.pictures.load(role, itemIndex, request.pictures[role], request);
 			const [target, template] = await Promise.all([load('target'), load('template')]);
 			if ('violations' in target || 'violations' in template) {
 				const all = [target, template].flatMap((picture) => ('violations' in picture ? picture.violations : []));
@@ -135,8 +135,12 @@ class Batch {
 			const { similarity } = request;
 			const key = fingerprint(target.sha256, template.sha256, similarity, this.connection.baseUrl);
 			const pair = { target: target.picture, template: template.picture, similarity };
-			const { outcome, reused } = await this.paidResults.getOrMerge(key, async () => await this.merge(pair, request));
-			if ('binary' in outcome) return this.mergedItem(itemIndex, request, outcome, reused);
+			const name = outputBaseName(request, target);
+			const { outcome, reused } = await this.paidResults.getOrMerge(
+				key,
+				async () => await this.merge(pair, request, name),
+			);
+			if ('binary' in outcome) return this.mergedItem(itemIndex, request, name, outcome, reused);
 			if ('heldBack' in outcome) {
 				return this.refusedForAll && refusalFailure(node, itemIndex, this.refusedForAll, false);
 			}
@@ -147,7 +151,7 @@ class Batch {
 		}
 	}
 
-	private async merge(pair: FaceFusionRequest, request: MergeRequest): Promise<PaidResult | Unpaid> {
+	private async merge(pair: FaceFusionRequest, request: MergeRequest, name: string): Promise<PaidResult | Unpaid> {
 		const { context, clock, signal } = this;
 		const connection = { ...this.connection, timeoutMs: request.timeoutMs, clock, signal };
 		let attempts = 0;
@@ -165,14 +169,14 @@ class Batch {
 		const outcome = await sendWithRetries(send, options);
 		if (!('bytes' in outcome)) return outcome;
 		const { bytes, format, requestId, logId } = outcome;
-		const name = outputFileName(request, format.extension);
-		const binary = await context.helpers.prepareBinaryData(bytes, name, format.mimeType);
+		const binary = await context.helpers.prepareBinaryData(bytes, `${name}.${format.extension}`, format.mimeType);
 		return { binary, extension: format.extension, requestId, logId, attempts };
 	}
 
 	private mergedItem(
 		itemIndex: number,
 		request: MergeRequest,
+		name: string,
 		{ binary, extension, requestId, logId, attempts }: PaidResult,
 		reused: boolean,
 	): INodeExecutionData {
@@ -180,7 +184,7 @@ class Batch {
 		if (reused) this.reused++;
 		const kept: INodeExecutionData = request.includeOtherFields ? this.items[itemIndex] : { json: {} };
 		const mergePortraits = { requestId, logId, similarity: request.similarity, attempts, reused };
-		const picture = { ...binary, fileName: outputFileName(request, extension) };
+		const picture = { ...binary, fileName: `${name}.${extension}` };
 		return {
 			json: { ...kept.json, mergePortraits },
 			binary: { ...kept.binary, [request.outputField]: picture },
@@ -236,8 +240,6 @@ class Batch {
 }
 
 /** The given name, or the target's with `-merged`; the extension is always the one of the picture's format. */
-function outputFileName({ fileName, pictures: { target } }: MergeRequest, extension: string): string {
-	if (fileName !== '') return `${fileName.replace(/\.(jpe?g|png|bmp|webp)$/i, '')}.${extension}`;
-	const { fileName: targetName = 'portrait', fileExtension = '' } = target;
-	return `${targetName.endsWith(`.${fileExtension}`) ? targetName.slice(0, -fileExtension.length - 1) : targetName}-merged.${extension}`;
+function outputBaseName({ fileName }: MergeRequest, { baseName = 'portrait' }: InputPicture): string {
+	return fileName === '' ? `${baseName}-merged` : fileName.replace(/\.(jpe?g|png|bmp|webp)$/i, '');
 }

@@ -8,8 +8,8 @@ import {
 } from 'n8n-workflow';
 
 import { refusalForVisitor, type Refusal } from './api/codes';
-import { violationsForVisitor, type ImageRole, type Violation } from './pictures/imageRequirements';
-import { labels } from './parameters';
+import { violationsForVisitor } from './pictures/imageRequirements';
+import type { UnfitPicture } from './pictures/inputPictures';
 
 /** Why an item has no picture: n8n's error for the screen, and the same as fields for an IF node to branch on. */
 export class Failure {
@@ -46,9 +46,9 @@ export function refusalFailure(node: INode, itemIndex: number, refusal: Refusal,
 export function violationFailure(
 	node: INode,
 	itemIndex: number,
-	violations: ReadonlyArray<Violation & { role: ImageRole }>,
+	violations: UnfitPicture['violations'],
 ): Failure {
-	const sentences = violations.map(({ role, found, allowed }) => `'${labels[role]}' ${found}, allowed: ${allowed}`);
+	const sentences = violations.map(({ label, found, allowed }) => `'${label}' ${found}, allowed: ${allowed}`);
 	const description = [...new Set(violations.map(({ wayOut }) => wayOut))].join(' ');
 	return new Failure(
 		new NodeOperationError(node, `${sentences.join('; ')} [item ${itemIndex}]`, { itemIndex, description }),

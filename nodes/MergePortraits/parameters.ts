@@ -6,12 +6,18 @@ import {
 	type INodeProperties,
 } from 'n8n-workflow';
 
-import type { ImageRole } from './pictures/imageRequirements';
+import { binaryFields, findByName, findByValue, type FoundBinary } from './pictures/binaryField';
+import { formatList, imageRequirements, type ImageRole } from './pictures/imageRequirements';
+import type { PictureSource } from './pictures/inputPictures';
 
 /** The label of each parameter, as shown in the editor and quoted in messages. */
 export const labels = {
-	target: 'Target Input Binary Field',
-	template: 'Template Input Binary Field',
+	targetInputType: 'Target Input Type',
+	targetBinaryPropertyName: 'Target Input Binary Field',
+	targetUrl: 'Target URL',
+	templateInputType: 'Template Input Type',
+	templateBinaryPropertyName: 'Template Input Binary Field',
+	templateUrl: 'Template URL',
 	similarity: 'Similarity',
 	output: 'Put Output File in Field',
 	maxConcurrency: 'Max Concurrent Requests',
@@ -50,7 +56,7 @@ const options: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: 0 },
 		default: 4,
-		description: 'How many times a pair is sent again when the service or the line fails',
+		description: 'How many times a pair is sent, or a picture downloaded, again when the service or the line fails',
 	},
 	{
 		displayName: labels.timeout,
@@ -58,7 +64,7 @@ const options: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: 1 },
 		default: 60000,
-		description: 'How many milliseconds one request may take',
+		description: 'How many milliseconds one request, or the download of one picture, may take',
 	},
 	{
 		displayName: 'Validate Images',
@@ -69,6 +75,47 @@ const options: INodeProperties[] = [
 	},
 ];
 
+/** Where one picture comes from: the choice, and the parameter that belongs to each. */
+function pictureProperties(role: ImageRole, picture: string, fieldDescription: string): INodeProperties[] {
+	const shownFor = (type: InputType) => ({ show: { [`${role}InputType`]: [type] } });
+	return [
+		{
+			displayName: labels[`${role}InputType`],
+			name: `${role}InputType`,
+			type: 'options',
+			options: [
+				{ name: 'Binary File', value: 'binary', description: 'A binary field of the input item, or of another node' },
+				{ name: 'URL', value: 'url', description: 'A link to the picture, which is downloaded' },
+			],
+			default: 'binary',
+			description: `Where ${picture} comes from`,
+		},
+		{
+			displayName: labels[`${role}BinaryPropertyName`],
+			name: `${role}BinaryPropertyName`,
+			type: 'string',
+			default: role,
+			required: true,
+			// What is dragged here replaces what was here.
+			requiresDataPath: 'single',
+			displayOptions: shownFor('binary'),
+			placeholder: `e.g. ${role}`,
+			hint: `The name of the input binary field containing ${picture}`,
+			description: fieldDescription,
+		},
+		{
+			displayName: labels[`${role}Url`],
+			name: `${role}Url`,
+			type: 'string',
+			default: '',
+			required: true,
+			displayOptions: shownFor('url'),
+			placeholder: `e.g. https://example.com/${role}.jpg`,
+			description: `Direct link to ${picture}: ${formatList}, at most ${imageRequirements.maxBytes / 1024 / 1024} MB, not a web page`,
+		},
+	];
+}
+
 export const properties: INodeProperties[] = [
 	{
 		displayName:
@@ -77,28 +124,16 @@ export const properties: INodeProperties[] = [
 		type: 'notice',
 		default: '',
 	},
-	{
-		displayName: labels.target,
-		name: 'targetBinaryPropertyName',
-		type: 'string',
-		default: 'target',
-		required: true,
-		placeholder: 'e.g. target',
-		hint: 'The name of the input binary field containing the portrait whose face is taken',
-		description:
-			'A picture in colour. Can also be an expression that gives a binary of another node, such as <code>{{ $("Read target").item.binary.data }}</code>.',
-	},
-	{
-		displayName: labels.template,
-		name: 'templateBinaryPropertyName',
-		type: 'string',
-		default: 'template',
-		required: true,
-		placeholder: 'e.g. template',
-		hint: 'The name of the input binary field containing the picture that receives the face',
-		description:
-			'Can also be an expression that gives a binary of another node, such as <code>{{ $("Read template").first().binary.data }}</code>: one template then serves every item',
-	},
+	...pictureProperties(
+		'target',
+		'the portrait whose face is taken',
+		'A portrait in colour. Can also be an expression that gives a binary of another node, such as <code>{{ $("Read target").item.binary.data }}</code>.',
+	),
+	...pictureProperties(
+		'template',
+		'the picture that receives the face',
+		'Can also be an expression that gives a binary of another node, such as <code>{{ $("Read template").first().binary.data }}</code>: one template then serves every item',
+	),
 	{
 		displayName: labels.similarity,
 		name: 'similarity',
@@ -127,9 +162,11 @@ export const properties: INodeProperties[] = [
 	},
 ];
 
+type InputType = 'binary' | 'url';
+
 /** What one item asks for. */
 export interface MergeRequest {
-	pictures: Record<ImageRole, IBinaryData>;
+	pictures: Record<ImageRole, PictureSource>;
 	/** 0 to 1, undefined when the parameter is empty. */
 	similarity: number | undefined;
 	outputField: string;
@@ -152,8 +189,8 @@ export function readMergeRequest(context: IExecuteFunctions, itemIndex: number):
 	}
 	return {
 		pictures: {
-			target: readBinary(context, itemIndex, labels.target, 'targetBinaryPropertyName'),
-			template: readBinary(context, itemIndex, labels.template, 'templateBinaryPropertyName'),
+			target: readSource(context, itemIndex, 'target'),
+			template: readSource(context, itemIndex, 'template'),
 		},
 		similarity: readSimilarity(context, itemIndex),
 		outputField: outputField.trim(),
@@ -196,38 +233,59 @@ function readSimilarity(context: IExecuteFunctions, itemIndex: number): number |
 	throw refuse(context, itemIndex, message, 'Enter a number such as 0.5, or leave the parameter empty.');
 }
 
-function readBinary(context: IExecuteFunctions, itemIndex: number, label: string, name: string): IBinaryData {
-	const given: unknown = context.getNodeParameter(name, itemIndex);
-	if (typeof given === 'string' && !isEmpty(given)) return readBinaryField(context, itemIndex, label, given.trim());
-	if (isBinary(given)) return given;
-	if (typeof given === 'object' && given !== null && 'mimeType' in given) {
-		const advice = 'In n8n, $binary leaves the content out. Enter the name of the field instead, such as target.';
-		throw refuse(context, itemIndex, `'${label}' gives a binary without its content`, advice);
+function readSource(context: IExecuteFunctions, itemIndex: number, role: ImageRole): PictureSource {
+	const given: unknown = context.getNodeParameter(`${role}InputType`, itemIndex);
+	if (given === 'url') {
+		const label = labels[`${role}Url`];
+		return { label, url: readUrl(context, itemIndex, label, `${role}Url`) };
 	}
+	if (given === 'binary') {
+		const label = labels[`${role}BinaryPropertyName`];
+		return { label, binary: readBinary(context, itemIndex, label, `${role}BinaryPropertyName`) };
+	}
+	const message = `'${labels[`${role}InputType`]}' must be binary or url, but is ${JSON.stringify(given)}`;
+	throw refuse(context, itemIndex, message, 'Choose one of the two, or let the expression give one of these words.');
+}
+
+function readUrl(context: IExecuteFunctions, itemIndex: number, label: string, name: string): string {
+	const given: unknown = context.getNodeParameter(name, itemIndex, '');
+	const text = typeof given === 'string' ? given.trim() : '';
+	const url = URL.canParse(text) ? new URL(text) : undefined;
+	if (url !== undefined && ['http:', 'https:'].includes(url.protocol)) return url.href;
+	// Nothing of what was given is shown: an address that was mistyped may hold a password or a token.
+	const found = isEmpty(given) ? 'is empty' : url ? `begins with ${url.protocol}` : 'is not a URL';
 	throw refuse(
 		context,
 		itemIndex,
-		isEmpty(given) ? `'${label}' is empty` : `'${label}' gives no binary, but ${describe(given)}`,
-		'Enter the name of a binary field, or an expression that gives one, such as {{ $("Read template").first().binary.data }}.',
+		`'${label}' ${found}`,
+		'Enter the whole address of the picture, beginning with https:// or http://, such as https://example.com/portrait.jpg.',
 	);
 }
 
-function readBinaryField(context: IExecuteFunctions, itemIndex: number, label: string, field: string): IBinaryData {
-	try {
-		return context.helpers.assertBinaryData(itemIndex, field);
-	} catch {
-		const { binary, json } = context.getInputData()[itemIndex];
-		// Where a workflow's binary mode is `combined`, binaries are kept inside the JSON and named by their path.
-		const names = [...Object.keys(binary ?? {}), ...Object.keys(json._files ?? {}).map((key) => `_files.${key}`)];
-		throw refuse(
-			context,
-			itemIndex,
-			`'${label}' names the binary field "${field}", which the item does not have`,
-			names.length > 0
-				? `Binary fields of this item: ${names.join(', ')}. Enter one of them, or an expression that gives a binary of another node.`
-				: 'The item has no binary fields. Put a node that reads or downloads the picture before this one, or enter an expression that gives a binary of another node.',
-		);
+function readBinary(context: IExecuteFunctions, itemIndex: number, label: string, name: string): IBinaryData {
+	const given: unknown = context.getNodeParameter(name, itemIndex);
+	const item = context.getInputData()[itemIndex] ?? { json: {} };
+	const field = typeof given === 'string' ? given.trim() : undefined;
+	const found = field ? findByName(item, field) : findByValue(item, given);
+	if ('binary' in found) return found.binary;
+	const fields = [...binaryFields(item).keys()];
+	const advice =
+		fields.length > 0
+			? `Binary fields of this item: ${fields.join(', ')}. Enter one of them, or an expression that gives a binary of another node, such as {{ $("Read template").first().binary.data }}.`
+			: 'The item has no binary fields. Put a node that reads or downloads the picture before this one, or enter an expression that gives a binary of another node.';
+	throw refuse(context, itemIndex, `'${label}' ${whyNone(found.none, given)}`, advice);
+}
+
+/** Completes "'Label' …" where there is no binary. */
+function whyNone(none: Exclude<FoundBinary, { binary: IBinaryData }>['none'], given: unknown): string {
+	if (isEmpty(given)) return 'is empty';
+	if (typeof none === 'object') {
+		return `${none.empty === '' ? 'gives no file' : `names "${none.empty}"`}: no file was uploaded there`;
 	}
+	if (none === 'several') return 'fits several files of the item';
+	if (none === 'withoutContent') return 'gives a binary without its content, which $binary leaves out';
+	if (typeof given !== 'string') return `gives no binary, but ${describe(given)}`;
+	return `names the binary field "${given.trim()}", which the item does not have`;
 }
 
 const refuse = (context: IExecuteFunctions, itemIndex: number, message: string, description: string) =>
@@ -238,9 +296,6 @@ const isEmpty = (value: unknown) =>
 
 const toNumber = (value: unknown) =>
 	typeof value === 'number' || (typeof value === 'string' && value.trim() !== '') ? Number(value) : Number.NaN;
-
-const isBinary = (value: unknown): value is IBinaryData =>
-	typeof value === 'object' && value !== null && 'data' in value && 'mimeType' in value;
 
 const describe = (value: unknown) =>
 	typeof value === 'object' && value !== null

@@ -26,7 +26,8 @@ const isInput = ({ type }: INodeProperties) => !['notice', 'collection'].include
 const options = properties.flatMap((property) => property.options ?? []).filter((option) => 'default' in option);
 
 test.each(properties.filter(isInput))('README tells the default of the parameter $displayName', (property) => {
-	expect(row(property.displayName)[1]).toBe(`\`${String(property.default)}\``);
+	const shown = property.default === '' ? 'none' : `\`${String(property.default)}\``;
+	expect(row(property.displayName)[1]).toBe(shown);
 });
 
 test.each(options)('README tells the default of the option $displayName', ({ displayName, default: given }) => {

@@ -1,3 +1,4 @@
+import { isRecord } from '../http';
 import { imageFormat, type ImageFormat } from '../pictures/imageHeader';
 import { ruleFor, unusableAnswer, type Refusal } from './codes';
 
@@ -76,9 +77,6 @@ export function readAnswer(
 	if (format === undefined) return unusable('AILabTools answered with a picture of unknown format', excerpt(head));
 	return { bytes, format, ...ids };
 }
-
-export const isRecord = (value: unknown): value is Record<string, unknown> =>
-	typeof value === 'object' && value !== null;
 
 /** Takes the picture's Base64 out of an answer, for parsing would copy those megabytes twice. */
 function takeOutPicture(body: Buffer): { text: string; picture: Buffer } {

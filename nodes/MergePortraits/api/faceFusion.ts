@@ -1,8 +1,9 @@
 import FormData from 'form-data';
-import { NodeApiError, type IExecuteFunctions, type IHttpRequestOptions } from 'n8n-workflow';
+import type { IExecuteFunctions, IHttpRequestOptions } from 'n8n-workflow';
 
 import type { Clock } from '../clock';
-import { isRecord, readAnswer, type Answer, type MergedPicture } from './answer';
+import { isStreamedResponse, networkCode, readBody, withDeadline } from '../http';
+import { readAnswer, type Answer, type MergedPicture } from './answer';
 import { noAnswer, timedOut, unusableAnswer, type Refusal } from './codes';
 
 /** One picture as a part of the multipart request. */
@@ -61,8 +62,7 @@ async function post(
 	form: FormData,
 	{ baseUrl, timeoutMs, clock, signal }: Connection,
 ): Promise<Answer | { refusal: Refusal }> {
-	const deadline = clock.timeout(timeoutMs);
-	const abortSignal = signal ? AbortSignal.any([signal, deadline]) : deadline;
+	const { deadline, abortSignal } = withDeadline(clock, timeoutMs, signal);
 	const options: IHttpRequestOptions = {
 		method: 'POST',
 		url: `${baseUrl}${FACE_FUSION_PATH}`,
@@ -72,7 +72,7 @@ async function post(
 		ignoreHttpStatusErrors: true,
 		// A redirect would take the key to another host.
 		disableFollowRedirect: true,
-		// The deadline is ours: n8n's counts only silence, so one byte a second would hold a request for ever.
+		// The deadline is ours.
 		timeout: 0,
 	};
 	try {
@@ -95,35 +95,14 @@ function cancelledBy(context: IExecuteFunctions, signal: AbortSignal): IExecuteF
 }
 
 async function readResponse(response: unknown): Promise<Answer | { refusal: Refusal }> {
-	if (!isFullResponse(response)) {
+	if (!isStreamedResponse(response)) {
 		return { refusal: unusableAnswer('The answer of AILabTools could not be read') };
 	}
-	const chunks: Buffer[] = [];
-	let length = 0;
-	for await (const chunk of response.body) {
-		length += chunk.length;
-		// Leaving the loop ends the stream, and with it the download.
-		if (length > MAX_ANSWER_BYTES) {
-			return { refusal: unusableAnswer(`The answer of AILabTools is larger than ${MAX_ANSWER_BYTES} bytes`) };
-		}
-		chunks.push(chunk);
+	const body = await readBody(response.body, MAX_ANSWER_BYTES);
+	if (body === undefined) {
+		return { refusal: unusableAnswer(`The answer of AILabTools is larger than ${MAX_ANSWER_BYTES} bytes`) };
 	}
-	return {
-		httpStatus: response.statusCode,
-		retryAfterMs: retryAfter(response.headers['retry-after']),
-		body: Buffer.concat(chunks),
-	};
-}
-
-interface FullResponse {
-	statusCode: number;
-	headers: Record<string, unknown>;
-	body: AsyncIterable<Buffer>;
-}
-
-function isFullResponse(response: unknown): response is FullResponse {
-	if (!isRecord(response) || !isRecord(response.body) || !isRecord(response.headers)) return false;
-	return typeof response.statusCode === 'number' && Symbol.asyncIterator in response.body;
+	return { httpStatus: response.statusCode, retryAfterMs: retryAfter(response.headers['retry-after']), body };
 }
 
 /** `Retry-After` in ms: seconds, or a date (RFC 9110, 10.2.3). */
@@ -131,12 +110,4 @@ function retryAfter(header: unknown): number | undefined {
 	if (typeof header !== 'string') return undefined;
 	const ms = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - Date.now();
 	return ms >= 0 ? ms : undefined;
-}
-
-/** Node's code of a failed connection, however deep n8n wrapped it. */
-function networkCode(error: unknown): string | undefined {
-	for (let cause = error; isRecord(cause); cause = cause.cause) {
-		if (!(cause instanceof NodeApiError) && typeof cause.code === 'string') return cause.code;
-	}
-	return undefined;
 }

@@ -1,76 +1,121 @@
 import { createHash } from 'crypto';
-import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
+import { NodeOperationError, type IBinaryData, type IExecuteFunctions } from 'n8n-workflow';
 
 import type { Picture } from '../api/faceFusion';
+import type { Clock } from '../clock';
+import { download, type FailedDownload } from './download';
 import { imageFormat } from './imageHeader';
 import { checkFileSize, checkImage, checkNotEmpty, type ImageRole, type Violation } from './imageRequirements';
+
+/** Where an item's picture comes from, and the label of the parameter that says so. */
+export type PictureSource = { label: string } & ({ binary: IBinaryData } | { url: string });
+
+/** The options that matter for reading pictures. */
+export interface ReadingOptions {
+	validateImages: boolean;
+	/** For a download, as for a request to AILabTools: ms for one try, and how often it is tried again. */
+	timeoutMs: number;
+	maxRetries: number;
+}
 
 /** A picture ready to be sent. */
 export interface InputPicture {
 	picture: Picture;
+	/** The file's name without its extension; undefined when it has none. */
+	baseName: string | undefined;
 	/** Of the bytes, hexadecimal. */
 	sha256: string;
 }
 
 /** What AILabTools would not accept about a picture. */
 export interface UnfitPicture {
-	violations: Array<Violation & { role: ImageRole }>;
+	violations: Array<Violation & { role: ImageRole; label: string }>;
 }
 
-interface LoadedPicture {
-	/** The id of a stored binary, or the content itself where n8n keeps it in memory. */
+type Loaded = InputPicture | { violations: Violation[] } | { failed: FailedDownload };
+
+interface KeptPicture {
+	/** The URL, the id of a stored binary, or the content itself where n8n keeps it in memory. */
 	content: string;
 	fileName: string | undefined;
 	validate: boolean;
-	loaded: Promise<InputPicture | UnfitPicture>;
+	loaded: Promise<Loaded>;
 }
 
-/** Reads pictures from n8n's binary store. The last one of each role is kept, so that one template is read once for all items. */
-export class InputPictures {
-	private readonly last: Partial<Record<ImageRole, LoadedPicture>> = {};
+/** How many pictures of each role are kept: reading a binary again costs nothing much, a download does. */
+const KEPT = { binary: 1, url: 4 };
 
-	constructor(private readonly context: IExecuteFunctions) {}
+/**
+ * Reads pictures from n8n's binary store and from URLs. The last ones of each role are kept, so that one template is read
+ * once for all items.
+ */
+export class InputPictures {
+	private readonly kept: Record<ImageRole, KeptPicture[]> = { target: [], template: [] };
+
+	constructor(
+		private readonly context: IExecuteFunctions,
+		private readonly clock: Clock,
+	) {}
 
 	/**
-	 * Loads a picture, and checks it unless `validate` is false; an empty file is refused all the same.
+	 * Loads a picture, and checks it unless `validateImages` is false; an empty file is refused all the same.
+	 * @throws NodeOperationError when there is nothing to be had from a URL
 	 */
 	async load(
 		role: ImageRole,
 		itemIndex: number,
-		binary: IBinaryData,
-		validate: boolean,
+		source: PictureSource,
+		options: ReadingOptions,
 	): Promise<InputPicture | UnfitPicture> {
-		const content = binary.id ?? binary.data;
-		const last = this.last[role];
-		if (last?.content === content && last.fileName === binary.fileName && last.validate === validate) {
-			return await last.loaded;
-		}
-		const loaded = this.read(role, itemIndex, binary, validate);
-		this.last[role] = { content, fileName: binary.fileName, validate, loaded };
+		const { label } = source;
+		const loaded = await this.loadOnce(role, itemIndex, source, options);
+		if ('sha256' in loaded) return loaded;
+		if ('violations' in loaded) return { violations: loaded.violations.map((found) => ({ ...found, role, label })) };
+		const { what, advice } = loaded.failed;
+		const message = `'${label}' ${what} [item ${itemIndex}]`;
+		throw new NodeOperationError(this.context.getNode(), message, { itemIndex, description: advice });
+	}
+	private async loadOnce(
+		role: ImageRole,
+		itemIndex: number,
+		source: PictureSource,
+		options: ReadingOptions,
+	): Promise<Loaded> {
+		const validate = options.validateImages;
+		const isUrl = 'url' in source;
+		const content = isUrl ? source.url : (source.binary.id ?? source.binary.data);
+		const fileName = isUrl ? undefined : source.binary.fileName;
+		const same = (one: KeptPicture) =>
+			one.content === content && one.fileName === fileName && one.validate === validate;
+		const known = this.kept[role].find(same);
+		const loaded =
+			known?.loaded ??
+			(isUrl ? this.fetch(role, source.url, options) : this.read(role, itemIndex, source.binary, validate));
+		const others = this.kept[role].filter((one) => one !== known);
+		this.kept[role] = [{ content, fileName, validate, loaded }, ...others].slice(0, isUrl ? KEPT.url : KEPT.binary);
 		return await loaded;
 	}
 
-	private async read(
-		role: ImageRole,
-		itemIndex: number,
-		binary: IBinaryData,
-		validate: boolean,
-	): Promise<InputPicture | UnfitPicture> {
-		const unfit = (violations: Violation[]) => ({ violations: violations.map((found) => ({ ...found, role })) });
+	private async fetch(role: ImageRole, url: string, options: ReadingOptions): Promise<Loaded> {
+		const { context, clock } = this;
+		const signal = context.getExecutionCancelSignal();
+		const file = await download(context, url, { ...options, clock, signal });
+		if (!('bytes' in file)) return file;
+		const { bytes, fileName } = file;
+		// Behind `photo.php?id=1` is a picture too: its own extension takes the place of whatever the link ends in.
+		const baseName = fileName?.replace(/\.[a-z]\w{0,4}$/i, '') || undefined;
+		const { extension = 'bin' } = imageFormat(bytes) ?? {};
+		const name = baseName && `${baseName}.${extension}`;
+		return check(role, bytes, { fileName: name, baseName }, options.validateImages);
+	}
+
+	private async read(role: ImageRole, itemIndex: number, binary: IBinaryData, validate: boolean): Promise<Loaded> {
 		const bySize = validate ? checkFileSize(await this.recordedSize(binary)) : [];
-		if (bySize.length > 0) return unfit(bySize);
+		if (bySize.length > 0) return { violations: bySize };
 		const bytes = await this.context.helpers.getBinaryDataBuffer(itemIndex, binary);
-		const byContent = validate ? checkImage(role, bytes) : checkNotEmpty(bytes.length);
-		if (byContent.length > 0) return unfit(byContent);
-		const format = imageFormat(bytes);
-		return {
-			picture: {
-				bytes,
-				fileName: binary.fileName ?? `${role}.${format?.extension ?? 'bin'}`,
-				mimeType: format?.mimeType ?? 'application/octet-stream',
-			},
-			sha256: createHash('sha256').update(bytes).digest('hex'),
-		};
+		const { fileName, fileExtension = '' } = binary;
+		const baseName = fileName?.endsWith(`.${fileExtension}`) ? fileName.slice(0, -fileExtension.length - 1) : fileName;
+		return check(role, bytes, { fileName, baseName }, validate);
 	}
 
 	/** The size in bytes of a binary whose content is not loaded yet. n8n 2 tells it; n8n 1 has it in a file of its own. */
@@ -78,4 +123,20 @@ export class InputPictures {
 		if (id === undefined) return Buffer.byteLength(data, 'base64');
 		return bytes ?? (await this.context.helpers.getBinaryMetadata(id)).fileSize;
 	}
+}
+
+function check(
+	role: ImageRole,
+	bytes: Buffer,
+	{ fileName, baseName }: { fileName: string | undefined; baseName: string | undefined },
+	validate: boolean,
+): Loaded {
+	const violations = validate ? checkImage(role, bytes) : checkNotEmpty(bytes.length);
+	if (violations.length > 0) return { violations };
+	const { extension = 'bin', mimeType = 'application/octet-stream' } = imageFormat(bytes) ?? {};
+	return {
+		picture: { bytes, fileName: fileName ?? `${role}.${extension}`, mimeType },
+		baseName,
+		sha256: createHash('sha256').update(bytes).digest('hex'),
+	};
 }

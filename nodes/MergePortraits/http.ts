@@ -1,0 +1,61 @@
+import type { Clock } from './clock';
+
+/** An answer of n8n's HTTP helpers to `encoding: 'stream'` with `returnFullResponse`. */
+export interface StreamedResponse {
+	statusCode: number;
+	/** By lower-case names. */
+	headers: Record<string, unknown>;
+	body: AsyncIterable<Buffer> & { destroy(): void };
+}
+
+export function isStreamedResponse(response: unknown): response is StreamedResponse {
+	if (!isRecord(response) || !isRecord(response.body) || !isRecord(response.headers)) return false;
+	const { body, statusCode } = response;
+	return typeof statusCode === 'number' && Symbol.asyncIterator in body && typeof body.destroy === 'function';
+}
+
+/**
+ * Reads a body to its end, or ends the download with the first chunk beyond `maxBytes`.
+ * @returns undefined when the body is larger
+ * @throws whatever the line does
+ */
+export async function readBody(body: StreamedResponse['body'], maxBytes: number): Promise<Buffer | undefined> {
+	const chunks: Buffer[] = [];
+	let length = 0;
+	for await (const chunk of body) {
+		length += chunk.length;
+		// Leaving the loop ends the stream, and with it the download.
+		if (length > maxBytes) return undefined;
+		chunks.push(chunk);
+	}
+	return Buffer.concat(chunks);
+}
+
+/**
+ * A deadline of our own, for n8n's counts only silence: one byte a second would hold a request for ever.
+ * @param timeoutMs for the whole request and its answer, ms
+ * @param cancelled the execution's own signal
+ * @returns the deadline, and a signal that aborts with it or with the execution
+ */
+export function withDeadline(clock: Clock, timeoutMs: number, cancelled: AbortSignal | undefined) {
+	const deadline = clock.timeout(timeoutMs);
+	return { deadline, abortSignal: cancelled ? AbortSignal.any([cancelled, deadline]) : deadline };
+}
+
+/** Node's code of a failed connection, such as `ECONNRESET`, however deep n8n wrapped it. */
+export function networkCode(error: unknown): string | undefined {
+	for (const cause of causes(error)) {
+		if (cause.name !== 'NodeApiError' && typeof cause.code === 'string') return cause.code;
+	}
+	return undefined;
+}
+
+/** An error and what caused it, the outermost first. */
+export function causes(error: unknown): Array<Record<string, unknown>> {
+	const found: Array<Record<string, unknown>> = [];
+	for (let cause = error; isRecord(cause) && !found.includes(cause); cause = cause.cause) found.push(cause);
+	return found;
+}
+
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+	typeof value === 'object' && value !== null;

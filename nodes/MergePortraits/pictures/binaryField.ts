@@ -1,0 +1,134 @@
+import { sanitizeFilename, type IBinaryData, type INodeExecutionData } from 'n8n-workflow';
+
+import { isRecord } from '../http';
+
+/** What a parameter for a binary field was found to mean in an item. */
+export type FoundBinary =
+	| { binary: IBinaryData }
+	/** `empty`: the field of the item's json to which no file was uploaded, where it is known. */
+	| { none: 'missing' | 'several' | 'withoutContent' | { empty: string } };
+
+/** Of a binary, to be searched by: what n8n's forms, webhooks and chats put into the json beside the binary itself. */
+interface FileDescription {
+	fileName?: unknown;
+	mimeType?: unknown;
+	/** In bytes. */
+	size?: unknown;
+	/** The chat's: the name of the binary field. */
+	binaryKey?: unknown;
+}
+
+/** n8n's own way from a form's label to the name of a binary field (`prepareFormReturnItem` of its Form nodes). */
+const formFieldName = (label: string) => label.replace(/\W/g, '_');
+
+/** An item's binaries by what a parameter may call them: in binary mode `combined`, by their paths in the json. */
+export function binaryFields({ binary, json }: INodeExecutionData): Map<string, IBinaryData> {
+	const fields = new Map(Object.entries(binary ?? {}));
+	for (const [key, value] of Object.entries(json)) {
+		if (isBinary(value)) fields.set(key, value);
+		else if (isRecord(value)) {
+			for (const [inner, file] of Object.entries(value)) {
+				if (isBinary(file)) fields.set(Array.isArray(value) ? `${key}[${inner}]` : `${key}.${inner}`, file);
+			}
+		}
+	}
+	return fields;
+}
+
+/**
+ * Finds the binary that a field name means, or a path as n8n's editor writes it when something is dragged.
+ * @param name such as `target`, `_files.target`, `Your photo`, `['Your photo'][0].filename`, `files[0]`
+ */
+export function findByName(item: INodeExecutionData, name: string): FoundBinary {
+	const fields = binaryFields(item);
+	const [byFileName, another] = byDescription(fields, { fileName: name });
+	const exact = fields.get(name) ?? (another === undefined ? byFileName : undefined);
+	if (exact !== undefined) return { binary: exact };
+	const path = name.replace(/^\$(item\.json|item|json|binary)\.?(?=.)/, '');
+	const [key = '', ...rest] = pathKeys(path);
+	const index = rest.map(Number).find(Number.isInteger);
+	const named = fieldNames(path)
+		.concat(fieldNames(key, index))
+		.find((field) => fields.has(field));
+	const binary = named === undefined ? undefined : fields.get(named);
+	if (binary !== undefined) return { binary };
+	return findInJson(item, [[path], [key, ...rest]]) ?? emptyUpload(item, name) ?? { none: 'missing' };
+}
+
+/** Finds the binary of the item that an expression's value describes, or is. */
+export function findByValue(item: INodeExecutionData, value: unknown): FoundBinary {
+	if (isBinary(value)) return { binary: value };
+	if (isNothing(value)) return { none: { empty: '' } };
+	if (Array.isArray(value)) {
+		return value.length > 1 ? { none: 'several' } : findByValue(item, value[0]);
+	}
+	if (!isRecord(value)) return { none: 'missing' };
+	const { filename, fileName = filename, mimetype, mimeType = mimetype, size, binaryKey } = value;
+	const fields = binaryFields(item);
+	const byKey = typeof binaryKey === 'string' ? fields.get(binaryKey) : undefined;
+	if (byKey !== undefined) return { binary: byKey };
+	const fitting = byDescription(fields, { fileName, mimeType, size });
+	const [binary] = fitting;
+	if (binary === undefined) return { none: 'mimeType' in value ? 'withoutContent' : 'missing' };
+	return fitting.length > 1 ? { none: 'several' } : { binary };
+}
+
+/** The names that n8n may have given to the binary of an upload: its forms, its webhooks, its chats. */
+function fieldNames(key: string, index?: number): string[] {
+	const bases = [key, formFieldName(key), `_files.${key}`];
+	if (index === undefined) return bases;
+	const numbered = bases.flatMap((base) => [`${base}_${index}`, `${base}${index}`, `${base}[${index}]`]);
+	return index === 0 ? [...numbered, ...bases] : numbered;
+}
+
+/** What stands in the json at the first of these paths that leads somewhere, or at the nearest object above it. */
+function findInJson(item: INodeExecutionData, paths: string[][]): FoundBinary | undefined {
+	for (const path of paths) {
+		const values: unknown[] = [item.json];
+		for (const key of path) {
+			const parent = values.at(-1);
+			if (!isRecord(parent) || !Object.hasOwn(parent, key)) break;
+			values.push(parent[key]);
+		}
+		const [first, ...deeper] = values.slice(1);
+		const value = deeper.filter(isRecord).at(-1) ?? first;
+		if (isNothing(value) && values.length > 1) return { none: { empty: path[0] ?? '' } };
+		if (isRecord(value)) return findByValue(item, value);
+	}
+	return undefined;
+}
+
+/** A field that there would be, had a file been uploaded to the form. */
+function emptyUpload({ json }: INodeExecutionData, name: string): FoundBinary | undefined {
+	const label = Object.keys(json).find((key) => formFieldName(key) === name && isNothing(json[key]));
+	return label === undefined ? undefined : { none: { empty: label } };
+}
+
+function byDescription(fields: Map<string, IBinaryData>, { fileName, mimeType, size }: FileDescription): IBinaryData[] {
+	if (typeof fileName !== 'string' || fileName === '') return [];
+	const name = sanitizeFilename(fileName);
+	return [...fields.values()].filter((binary) => {
+		const bytes = binary.id === undefined ? Buffer.byteLength(binary.data, 'base64') : binary.bytes;
+		return (
+			binary.fileName === name &&
+			(mimeType === undefined || mimeType === binary.mimeType) &&
+			(size === undefined || bytes === undefined || size === bytes)
+		);
+	});
+}
+
+/**
+ * The keys of a path: `a.b`, `a[0]`, `['a b'][0].c`. Of `['a b'].c` n8n's editor leaves `'a b'].` and most of `c`, when
+ * it is dragged.
+ */
+function pathKeys(path: string): string[] {
+	const keys = path.matchAll(/\[?(['"])((?:\\.|(?!\1).)+)\1\]|\[(\d+)\]|[^.[\]]+/g);
+	return [...keys].map(([key, , quoted, index]) => quoted?.replace(/\\(.)/g, '$1') ?? index ?? key);
+}
+
+/** What a form gives for an upload without a file. */
+const isNothing = (value: unknown): boolean =>
+	value === null || value === '' || (Array.isArray(value) && value.every((each) => each === null));
+
+export const isBinary = (value: unknown): value is IBinaryData =>
+	isRecord(value) && typeof value.mimeType === 'string' && ('data' in value || typeof value.id === 'string');

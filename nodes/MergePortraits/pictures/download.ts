@@ -1,0 +1,182 @@
+import type { IExecuteFunctions } from 'n8n-workflow';
+
+import { retryDelay } from '../account/retry';
+import type { Clock } from '../clock';
+import { causes, isStreamedResponse, networkCode, readBody, withDeadline, type StreamedResponse } from '../http';
+import { imageFormat } from './imageHeader';
+import { checkFileSize, imageRequirements, type Violation } from './imageRequirements';
+
+export interface DownloadOptions {
+	/** For one try with all its redirects, ms. */
+	timeoutMs: number;
+	/** How often a lost line is tried again. */
+	maxRetries: number;
+	clock: Clock;
+	signal?: AbortSignal;
+}
+
+export interface DownloadedFile {
+	bytes: Buffer;
+	/** What the host calls it, with its extension; undefined when it has no name. */
+	fileName: string | undefined;
+}
+
+/** Why there is no file, in words that complete "'Label' …". */
+export interface FailedDownload {
+	what: string;
+	advice: string;
+	/** Whether the same request may fare better a moment later. */
+	passing?: boolean;
+}
+
+export type Download = DownloadedFile | { violations: Violation[] } | { failed: FailedDownload };
+
+const MAX_REDIRECTS = 10;
+
+/**
+ * Downloads a file of at most the size that AILabTools takes, through n8n's HTTP helper and its protection of internal
+ * addresses, with no header of ours: no key and no cookie, whatever the host redirects to.
+ * @param url http or https
+ * @throws the signal's reason when the execution is cancelled between two tries
+ */
+export async function download(context: IExecuteFunctions, url: string, options: DownloadOptions): Promise<Download> {
+	const { maxRetries, clock, signal } = options;
+	for (let resend = 1; ; resend++) {
+		const outcome = await tryOnce(context, url, options);
+		if (!('failed' in outcome) || !outcome.failed.passing || resend > maxRetries || signal?.aborted) return outcome;
+		await clock.sleep(retryDelay(resend, Math.random()), signal);
+	}
+}
+
+async function tryOnce(
+	context: IExecuteFunctions,
+	url: string,
+	{ timeoutMs, clock, signal }: DownloadOptions,
+): Promise<Download> {
+	const { deadline, abortSignal } = withDeadline(clock, timeoutMs, signal);
+	let current = new URL(url);
+	try {
+		// Followed here and not by n8n, so that each address is seen and n8n checks each.
+		for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+			const response: unknown = await context.helpers.httpRequest({
+				method: 'GET',
+				url: current.href,
+				encoding: 'stream',
+				returnFullResponse: true,
+				ignoreHttpStatusErrors: true,
+				disableFollowRedirect: true,
+				timeout: 0,
+				abortSignal,
+			});
+			if (!isStreamedResponse(response)) return failed(`could not be read from ${hostAndPath(current)}`, CHECK_LINK);
+			const { location } = response.headers;
+			if (!REDIRECTS.includes(response.statusCode) || typeof location !== 'string') {
+				return await readFile(response, current);
+			}
+			response.body.destroy();
+			if (!URL.canParse(location, current.href))
+				return failed(`is redirected by ${current.host} to no URL`, CHECK_LINK);
+			const next = new URL(location, current);
+			if (!['http:', 'https:'].includes(next.protocol)) {
+				return failed(`is redirected by ${current.host} to ${next.protocol}, allowed: http and https`, CHECK_LINK);
+			}
+			current = next;
+		}
+		return failed(`is redirected more than ${MAX_REDIRECTS} times`, CHECK_LINK);
+	} catch (error) {
+		const from = hostAndPath(current);
+		if (deadline.aborted) {
+			return failed(`did not arrive within ${timeoutMs} ms from ${from}`, "Raise the option 'Timeout'.");
+		}
+		return lostLine(error, from);
+	}
+}
+
+const REDIRECTS = [301, 302, 303, 307, 308];
+
+const CHECK_LINK = 'Open the link in a private browser window to see where it leads.';
+
+async function readFile(response: StreamedResponse, url: URL): Promise<Download> {
+	const { statusCode, headers, body } = response;
+	const text = (name: string) => (typeof headers[name] === 'string' ? headers[name] : '');
+	if (statusCode !== 200) {
+		body.destroy();
+		return refusedBy(hostAndPath(url), statusCode);
+	}
+	const isHtml = /^text\/html\b/i.test(text('content-type'));
+	// Of a compressed body the header tells another length than the file's.
+	const told = text('content-encoding') === '' ? Number(text('content-length')) : 0;
+	const tooLarge = told > imageRequirements.maxBytes ? checkFileSize(told) : undefined;
+	if (tooLarge !== undefined && !isHtml) {
+		body.destroy();
+		return { violations: tooLarge };
+	}
+	const bytes = await readBody(body, imageRequirements.maxBytes);
+	if (bytes === undefined ? isHtml : isWebPage(bytes, isHtml)) return webPage(hostAndPath(url));
+	if (bytes !== undefined) return { bytes, fileName: fileName(text('content-disposition'), url) };
+	const [violation] = checkFileSize(imageRequirements.maxBytes + 1);
+	return { violations: violation ? [{ ...violation, found: 'has more than 4 MB' }] : [] };
+}
+
+/** Whether a page came instead of a picture, whatever its declared type. */
+function isWebPage(bytes: Buffer, declared: boolean): boolean {
+	if (imageFormat(bytes) !== undefined) return false;
+	const start = bytes.toString('latin1', 0, 512).replace(/^ï»¿/, '').trimStart();
+	return /^<(!doctype html|html|head|body)\b/i.test(start) || (declared && start.startsWith('<'));
+}
+
+const failed = (what: string, advice: string, passing = false) => ({ failed: { what, advice, passing } });
+
+const webPage = (from: string) =>
+	failed(
+		'is a web page, not a picture: use the direct link to the file',
+		`What came from ${from} is HTML. Open it in a browser, and copy the address of the picture itself.`,
+	);
+
+function refusedBy(from: string, status: number): Download {
+	const what = `could not be downloaded: ${from} answered with HTTP status ${status}`;
+	if (status === 401 || status === 403) {
+		const advice =
+			"The file is not open to everybody. Use a link that opens without signing in, or download it with an HTTP Request node before this one and choose 'Binary File'.";
+		return failed(what, advice);
+	}
+	if (status === 429 || status >= 500) return failed(what, 'Run the workflow again later.', true);
+	return failed(what, 'Check the link: it may be mistyped, or have expired.');
+}
+
+function lostLine(error: unknown, from: string): Download {
+	// The error of n8n's own protection, which is told by its name: the class is not exported.
+	if (causes(error).some(({ name }) => typeof name === 'string' && name.startsWith('SsrfBlocked'))) {
+		return failed(
+			`could not be downloaded: this n8n allows no requests to ${from}`,
+			'Use a link that is open to the internet, or ask the administrator of this n8n to allow the address.',
+		);
+	}
+	const code = networkCode(error);
+	if (code !== undefined && /CERT|SSL|TLS|SELF_SIGNED|VERIFY/.test(code)) {
+		return failed(`could not be downloaded: no secure connection to ${from} could be made`, CHECK_LINK);
+	}
+	const what = `could not be downloaded: the connection to ${from} ${NOT_MADE.has(code ?? '') ? 'could not be made' : 'was lost'}`;
+	return failed(what, `Check the link, and the network between n8n and its host${code ? ` (${code})` : ''}.`, true);
+}
+
+const NOT_MADE = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+/** As much of an address as may be shown: what follows may be a token, what precedes a password. */
+const hostAndPath = ({ host, pathname }: URL) => host + pathname;
+
+/** The name by RFC 6266, else the last part of the path. */
+function fileName(disposition: string, { pathname }: URL): string | undefined {
+	const [, encoded] = /filename\*\s*=\s*utf-8'[^']*'([^;\s]+)/i.exec(disposition) ?? [];
+	const [, quoted, plain] = /filename\s*=\s*(?:"([^"]*)"|([^;\s]+))/i.exec(disposition) ?? [];
+	const name = decode(encoded) ?? quoted ?? plain ?? decode(pathname.split('/').at(-1)) ?? '';
+	return name.replace(/^.*[\\/]|[\p{C}"]/gu, '').trim() || undefined;
+}
+
+function decode(text: string | undefined): string | undefined {
+	try {
+		return text === undefined ? undefined : decodeURIComponent(text);
+	} catch {
+		return text;
+	}
+}
