@@ -33,7 +33,11 @@ import {
 	type IExecuteFunctions,
 } from 'n8n-workflow';
 
-import { AiLabToolsApi, MergePortraits } from '../index.js';
+import { AiLabToolsApi } from '../credentials/AiLabToolsApi.credentials';
+import { Accounts } from '../nodes/MergePortraits/account/accounts';
+import { systemClock } from '../nodes/MergePortraits/clock';
+import { mergeBatch, type Surroundings } from '../nodes/MergePortraits/mergeBatch';
+import { MergePortraits } from '../nodes/MergePortraits/MergePortraits.node';
 
 /** Where n8n keeps binary data: in memory, or on disk. */
 export type BinaryMode = 'default' | 'filesystem';
@@ -56,7 +60,7 @@ export interface EngineOptions {
 	nodeSettings?: Partial<INode>;
 	/** Settings of the workflow. */
 	settings?: IWorkflowSettings;
-	/** Another implementation of the node; the built one unless told otherwise. */
+	/** Another implementation of the node; by default `nodeOfProcess()`. */
 	nodeType?: INodeType;
 	/** The data of an earlier execution to go on with, as n8n's Retry does. */
 	resume?: IRunExecutionData;
@@ -85,6 +89,16 @@ const { Logger }: typeof BackendCommon = requireOfEngine('@n8n/backend-common');
 
 /** n8n's logger, to see what a node writes. */
 export const logger = Container.get(Logger);
+
+/** The node as a process of n8n of its own has it: with nothing learned of any account, and nothing remembered. */
+export function nodeOfProcess(surroundings: Partial<Surroundings> = {}): INodeType {
+	const { clock = systemClock, random = Math.random, accounts = new Accounts(clock, random) } = surroundings;
+	const node: INodeType = new MergePortraits();
+	node.execute = async function () {
+		return [await mergeBatch(this, { clock, random, accounts })];
+	};
+	return node;
+}
 
 const SOURCE = 'Source';
 const NODE = 'Merge Portraits';
@@ -131,7 +145,7 @@ async function binaryDataService(mode: BinaryMode): Promise<BinaryDataService> {
 function createWorkflow({ items, parameters = {}, nodeSettings, settings, nodeType }: EngineOptions): Workflow {
 	const types: Record<string, INodeType> = {
 		source: new Source(items),
-		mergePortraits: nodeType ?? new MergePortraits(),
+		mergePortraits: nodeType ?? nodeOfProcess(),
 	};
 	const find = (type: string) => {
 		const found = types[type.split('.').at(-1) ?? ''];

@@ -1,21 +1,47 @@
-import { NodeOperationError, type IExecuteFunctions, type INodeExecutionData } from 'n8n-workflow';
+import { NodeOperationError, type IBinaryData, type IExecuteFunctions, type INodeExecutionData } from 'n8n-workflow';
 
-import { AdaptiveLimit } from './account/adaptiveLimit';
-import type { Refusal } from './api/codes';
-import { systemClock, type Clock } from './clock';
+import { Accounts } from './account/accounts';
+import type { Lane, Turn } from './account/gate';
+import { fingerprint, PaidResults, type PaidResult, type PictureStore } from './account/results';
+import { send } from './account/send';
+import type { MergedPicture } from './api/answer';
+import { readCredential, type Credential } from './api/credential';
 import { faceFusion, type FaceFusionRequest } from './api/faceFusion';
-import { failureItem, refusalFailure, thrownFailure, violationFailure, Failure } from './outcome';
-import type { ImageRole } from './pictures/imageRequirements';
-import { InputPictures, type InputPicture } from './pictures/inputPictures';
-import { fingerprint, PaidResults, type PaidResult } from './account/results';
+import type { Refusal } from './api/codes';
+import { retryDelay } from './backoff';
+import { systemClock, type Clock } from './clock';
+import {
+	endsBatch,
+	failureItem,
+	failureOf,
+	meetsEveryPair,
+	mergedItem,
+	outputBaseName,
+	type Failure,
+	type Outcome,
+} from './outcome';
 import { readMaxConcurrency, readMergeRequest, type MergeRequest } from './parameters';
-import { sendWithRetries } from './account/retry';
+import type { ImageRole } from './pictures/imageRequirements';
+import { InputPictures } from './pictures/inputPictures';
 
-/** How many items more than may be in flight are read, so that a picture is at hand when a place becomes free. */
-const READ_AHEAD = 2;
+/** How many times a merged picture that n8n could not store is stored again. */
+const STORE_RETRIES = 4;
 
 /** After how many finished items the log tells the counts. */
 const LOG_EVERY = 50;
+
+/** What a batch is run with; the tests bring their own. */
+export interface Surroundings {
+	clock: Clock;
+	accounts: Accounts;
+	random: () => number;
+}
+
+const ofThisProcess: Surroundings = {
+	clock: systemClock,
+	accounts: new Accounts(systemClock),
+	random: Math.random,
+};
 
 /**
  * Merges every input item's pair, as many at a time as the account takes, each pair paid for once.
@@ -24,90 +50,171 @@ const LOG_EVERY = 50;
  */
 export async function mergeBatch(
 	context: IExecuteFunctions,
-	clock: Clock = systemClock,
+	surroundings: Surroundings = ofThisProcess,
 ): Promise<INodeExecutionData[]> {
-	const batch = new Batch(context, clock, await readConnection(context), readMaxConcurrency(context));
+	const batch = new Batch(context, surroundings, await readCredential(context), readMaxConcurrency(context));
 	return await batch.run();
 }
 
-async function readConnection(context: IExecuteFunctions): Promise<{ baseUrl: string; apiKey: string }> {
-	const { baseUrl, apiKey } = await context.getCredentials<{ baseUrl: string; apiKey: string }>('aiLabToolsApi');
-	const trimmed = { baseUrl: baseUrl.trim().replace(/\/+$/, ''), apiKey: apiKey.trim() };
-	if (!/^https?:\/\/\S+$/.test(trimmed.baseUrl)) {
-		throw new NodeOperationError(context.getNode(), "'Base URL' of the credential is not an address", {
-			description: 'Open the credential and enter an address such as https://www.ailabapi.com.',
-		});
-	}
-	if (trimmed.apiKey === '') {
-		throw new NodeOperationError(context.getNode(), "'API Key' of the credential is empty", {
-			description: 'Open the credential and enter the key that the developer console of your AILabTools account shows.',
-		});
-	}
-	return trimmed;
-}
-
-/** What became of a pair that was not merged: refused, or held back because the batch had stopped. */
-type Unpaid = { refusal: Refusal } | { heldBack: true };
+/** A pair's outcomes other than its picture. */
+type Unmerged = Extract<Outcome, { kind: 'refused' | 'heldBack' | 'notStored' }>;
 
 class Batch {
 	private readonly items: INodeExecutionData[];
 	private readonly output: INodeExecutionData[] = [];
 	private readonly failures = new Map<number, Failure>();
-	private readonly limit: AdaptiveLimit;
+	private readonly accountId: string;
+	private readonly lane: Lane;
 	private readonly pictures: InputPictures;
-	private readonly paidResults: PaidResults<Unpaid>;
+	private readonly results: PaidResults<Unmerged>;
 	private readonly signal: AbortSignal | undefined;
 	private next = 0;
 	private merged = 0;
 	private reused = 0;
-	private stopped = false;
 	/** The refusal that no other item would escape, once there is one. */
 	private refusedForAll: Refusal | undefined;
 
 	constructor(
 		private readonly context: IExecuteFunctions,
-		private readonly clock: Clock,
-		private readonly connection: { baseUrl: string; apiKey: string },
+		private readonly surroundings: Surroundings,
+		private readonly credential: Credential,
 		private readonly maxConcurrency: number,
 	) {
+		const { accounts, clock } = surroundings;
+		const { id, gate } = accounts.find(credential);
 		this.items = context.getInputData();
-		this.limit = new AdaptiveLimit(maxConcurrency, clock);
+		this.accountId = id;
+		this.lane = gate.openLane(maxConcurrency);
 		this.pictures = new InputPictures(context, clock);
 		this.signal = context.getExecutionCancelSignal();
-		this.paidResults = new PaidResults(context.getContext('node'), async ({ id }) => {
-			if (id === undefined) return true;
-			return await context.helpers.getBinaryMetadata(id).then(
-				() => true,
-				() => false,
-			);
-		});
+		this.results = new PaidResults(context.getContext('node'), accounts.results, pictureStore(context));
 	}
 
 	async run(): Promise<INodeExecutionData[]> {
-		const stop = () => this.stop();
+		const stop = () => this.lane.close();
 		this.signal?.addEventListener('abort', stop, { once: true });
-		const workers = Math.min(this.items.length, this.maxConcurrency + READ_AHEAD);
+		// As many as may be in flight, and as many with a pair at hand.
+		const workers = Math.min(this.items.length, 2 * this.maxConcurrency + 1);
 		await Promise.all(Array.from({ length: workers }, async () => await this.work()));
 		this.signal?.removeEventListener('abort', stop);
+		this.lane.close();
 		if (this.signal?.aborted) {
 			throw new NodeOperationError(this.context.getNode(), 'The execution was cancelled', {
 				description: this.progress(),
 			});
 		}
-		if (this.failures.size === 0) this.paidResults.clear();
+		this.settleHeldBack();
+		if (this.failures.size === 0) this.results.clear();
 		else if (!this.context.continueOnFail()) throw this.firstError();
 		this.addHints();
 		return this.output;
 	}
 
 	private async work(): Promise<void> {
-		while (!this.stopped && this.next < this.items.length) {
+		while (this.next < this.items.length) {
+			const turn = await this.lane.turn();
+			if (turn === undefined) return;
 			const itemIndex = this.next++;
-			const result = await this.mergeItem(itemIndex);
-			if (result === undefined) continue;
-			if (result instanceof Failure) this.fail(itemIndex, result);
-			else this.output[itemIndex] = result;
-			this.logProgress();
+			if (itemIndex < this.items.length) this.settle(itemIndex, await this.mergeItem(itemIndex, turn));
+			turn.end();
+		}
+	}
+
+	private async mergeItem(itemIndex: number, turn: Turn): Promise<Outcome> {
+		try {
+			const request = readMergeRequest(this.context, itemIndex);
+			const load = async (role: ImageRole) =>
+				await this.pictures.load(role, itemIndex, request.pictures[role], request);
+			const [target, template] = await Promise.all([load('target'), load('template')]);
+			if ('violations' in target || 'violations' in template) {
+				const all = [target, template].flatMap((picture) => ('violations' in picture ? picture.violations : []));
+				return { kind: 'unfit', violations: all };
+			}
+			const { similarity } = request;
+			const key = fingerprint(target.sha256, template.sha256, similarity, this.accountId);
+			const fileName = outputBaseName(request, target);
+			const pair = { target: target.picture, template: template.picture, similarity };
+			// Where the same pair is under way, the pictures of this one are not needed.
+			if (this.results.isInFlight(key)) turn.end();
+			const { outcome, reused } = await this.results.getOrMerge(
+				key,
+				request.reuseResults,
+				async () => await this.merge(pair, request, fileName, turn),
+			);
+			return 'kind' in outcome ? outcome : { kind: 'merged', request, fileName, result: outcome, reused };
+		} catch (error) {
+			return { kind: 'thrown', error };
+		}
+	}
+
+	private async merge(
+		pair: FaceFusionRequest,
+		{ timeoutMs, maxRetries }: MergeRequest,
+		fileName: string,
+		turn: Turn,
+	): Promise<PaidResult | Unmerged> {
+		const { context, signal } = this;
+		const { clock, random } = this.surroundings;
+		const connection = { ...this.credential, timeoutMs, clock, signal };
+		const sending = await send(turn, async () => await faceFusion(context, pair, connection), {
+			maxRetries,
+			clock,
+			random,
+			signal,
+			endsBatch: (refusal) => endsBatch({ kind: 'refused', refusal }, context.continueOnFail()),
+		});
+		if (sending === undefined) return { kind: 'heldBack' };
+		const { answer, attempts } = sending;
+		if ('refusal' in answer) return { kind: 'refused', refusal: answer.refusal };
+		return await this.store(answer, fileName, attempts);
+	}
+
+	/** Nothing paid for is thrown away: what cannot be stored now is stored again, and not sent again. */
+	private async store(
+		{ bytes, format, requestId, logId }: MergedPicture,
+		fileName: string,
+		attempts: number,
+	): Promise<PaidResult | Unmerged> {
+		const { clock, random } = this.surroundings;
+		const { extension, mimeType } = format;
+		for (let retry = 1; ; retry++) {
+			try {
+				const { helpers } = this.context;
+				const binary = await helpers.prepareBinaryData(bytes, `${fileName}.${extension}`, mimeType);
+				return { binary, extension, requestId, logId, attempts };
+			} catch (cause) {
+				if (retry > STORE_RETRIES || this.signal?.aborted) return { kind: 'notStored', requestId, logId, cause };
+			}
+			await clock.sleep(retryDelay(retry, random()), this.signal);
+		}
+	}
+
+	private settle(itemIndex: number, outcome: Outcome): void {
+		const { context } = this;
+		const input = this.items[itemIndex] ?? { json: {} };
+		if (outcome.kind === 'refused' && meetsEveryPair(outcome.refusal)) this.refusedForAll ??= outcome.refusal;
+		if (endsBatch(outcome, context.continueOnFail())) this.lane.close();
+		const failure = failureOf(context.getNode(), itemIndex, outcome);
+		if (failure !== undefined) {
+			this.failures.set(itemIndex, failure);
+			this.output[itemIndex] = failureItem(context, itemIndex, failure, input);
+		} else if (outcome.kind === 'merged') {
+			this.merged++;
+			if (outcome.reused) this.reused++;
+			this.output[itemIndex] = mergedItem(itemIndex, outcome, input);
+		} else {
+			return;
+		}
+		this.logProgress();
+	}
+
+	/** Whatever was not sent tells why, where its refusal would have been the same. */
+	private settleHeldBack(): void {
+		if (this.refusedForAll === undefined) return;
+		for (const itemIndex of this.items.keys()) {
+			if (this.output[itemIndex] === undefined) {
+				this.settle(itemIndex, { kind: 'heldBack', refusal: this.refusedForAll });
+			}
 		}
 	}
 
@@ -119,106 +226,10 @@ class Batch {
 		this.context.logger.info(`Merge Portraits: ${finished} of ${this.items.length} items finished`, counts);
 	}
 
-	/** One item to its output item or its failure; undefined when the batch stopped before it was sent. */
-	private async mergeItem(itemIndex: number): Promise<INodeExecutionData | Failure | undefined> {
-		const node = this.context.getNode();
-		try {
-			if (this.refusedForAll) return refusalFailure(node, itemIndex, this.refusedForAll, false);
-			const request = readMergeRequest(this.context, itemIndex);
-			const load = async (role: ImageRole) =>
-				await this.pictures.load(role, itemIndex, request.pictures[role], request);
-			const [target, template] = await Promise.all([load('target'), load('template')]);
-			if ('violations' in target || 'violations' in template) {
-				const all = [target, template].flatMap((picture) => ('violations' in picture ? picture.violations : []));
-				return violationFailure(node, itemIndex, all);
-			}
-			const { similarity } = request;
-			const key = fingerprint(target.sha256, template.sha256, similarity, this.connection.baseUrl);
-			const pair = { target: target.picture, template: template.picture, similarity };
-			const name = outputBaseName(request, target);
-			const { outcome, reused } = await this.paidResults.getOrMerge(
-				key,
-				async () => await this.merge(pair, request, name),
-			);
-			if ('binary' in outcome) return this.mergedItem(itemIndex, request, name, outcome, reused);
-			if ('heldBack' in outcome) {
-				return this.refusedForAll && refusalFailure(node, itemIndex, this.refusedForAll, false);
-			}
-			this.stopFor(outcome.refusal);
-			return refusalFailure(node, itemIndex, outcome.refusal);
-		} catch (error) {
-			return thrownFailure(node, itemIndex, error);
-		}
-	}
-
-	private async merge(pair: FaceFusionRequest, request: MergeRequest, name: string): Promise<PaidResult | Unpaid> {
-		const { context, clock, signal } = this;
-		const connection = { ...this.connection, timeoutMs: request.timeoutMs, clock, signal };
-		let attempts = 0;
-		const sendOnce = async () => {
-			attempts++;
-			const answer = await faceFusion(context, pair, connection);
-			// Before the limit lets the next one through.
-			if ('refusal' in answer && answer.refusal.resends === 0) this.stopFor(answer.refusal);
-			return answer;
-		};
-		const loadRefusal = (answer: Awaited<ReturnType<typeof sendOnce>>) =>
-			'refusal' in answer && answer.refusal.blame === 'load' ? answer.refusal : undefined;
-		const send = async () => (await this.limit.run(sendOnce, loadRefusal)) ?? { heldBack: true as const };
-		const options = { maxRetries: request.maxRetries, clock, random: Math.random, signal };
-		const outcome = await sendWithRetries(send, options);
-		if (!('bytes' in outcome)) return outcome;
-		const { bytes, format, requestId, logId } = outcome;
-		const binary = await context.helpers.prepareBinaryData(bytes, `${name}.${format.extension}`, format.mimeType);
-		return { binary, extension: format.extension, requestId, logId, attempts };
-	}
-
-	private mergedItem(
-		itemIndex: number,
-		request: MergeRequest,
-		name: string,
-		{ binary, extension, requestId, logId, attempts }: PaidResult,
-		reused: boolean,
-	): INodeExecutionData {
-		this.merged++;
-		if (reused) this.reused++;
-		const kept: INodeExecutionData = request.includeOtherFields ? this.items[itemIndex] : { json: {} };
-		const mergePortraits = { requestId, logId, similarity: request.similarity, attempts, reused };
-		const picture = { ...binary, fileName: `${name}.${extension}` };
-		return {
-			json: { ...kept.json, mergePortraits },
-			binary: { ...kept.binary, [request.outputField]: picture },
-			pairedItem: { item: itemIndex },
-		};
-	}
-
-	private fail(itemIndex: number, failure: Failure): void {
-		this.failures.set(itemIndex, failure);
-		if (this.context.continueOnFail()) {
-			this.output[itemIndex] = failureItem(this.context, itemIndex, failure, this.items[itemIndex]);
-		} else {
-			this.stop();
-		}
-	}
-
-	/** Starts no more requests when no other item would fare better, or when On Error says to stop. */
-	private stopFor(refusal: Refusal): void {
-		if (refusal.blame === 'account' || refusal.blame === 'load') {
-			this.refusedForAll ??= refusal;
-			this.limit.stop();
-		}
-		if (!this.context.continueOnFail()) this.stop();
-	}
-
-	/** Requests in flight are let finish, so that what is paid for is kept; no new ones start. */
-	private stop(): void {
-		this.stopped = true;
-		this.limit.stop();
-	}
-
-	private firstError(): Failure['error'] {
-		const [[, { error }]] = [...this.failures].sort(([one], [other]) => one - other);
-		error.description = [error.description, this.progress()].filter(Boolean).join(' ');
+	private firstError(): Failure['error'] | undefined {
+		const [first] = [...this.failures].sort(([one], [other]) => one - other);
+		const error = first?.[1].error;
+		if (error) error.description = [error.description, this.progress()].filter(Boolean).join(' ');
 		return error;
 	}
 
@@ -239,7 +250,21 @@ class Batch {
 	}
 }
 
-/** The given name, or the target's with `-merged`; the extension is always the one of the picture's format. */
-function outputBaseName({ fileName }: MergeRequest, { baseName = 'portrait' }: InputPicture): string {
-	return fileName === '' ? `${baseName}-merged` : fileName.replace(/\.(jpe?g|png|bmp|webp)$/i, '');
+/** n8n's binary store for the execution's results. A binary without an id is in memory, in the execution itself. */
+function pictureStore({ helpers }: IExecuteFunctions): PictureStore {
+	const has = async ({ id }: IBinaryData) => {
+		if (id === undefined) return true;
+		return await helpers.getBinaryMetadata(id).then(
+			() => true,
+			() => false,
+		);
+	};
+	return {
+		has,
+		copy: async (binary) => {
+			if (!(await has(binary))) return undefined;
+			const bytes = await helpers.getBinaryDataBuffer(0, binary);
+			return await helpers.prepareBinaryData(bytes, binary.fileName, binary.mimeType);
+		},
+	};
 }

@@ -7,65 +7,148 @@ import {
 	type INodeExecutionData,
 } from 'n8n-workflow';
 
+import type { PaidResult } from './account/results';
 import { refusalForVisitor, type Refusal } from './api/codes';
+import type { MergeRequest } from './parameters';
 import { violationsForVisitor } from './pictures/imageRequirements';
-import type { UnfitPicture } from './pictures/inputPictures';
+import type { InputPicture, UnfitPicture } from './pictures/inputPictures';
+
+/** What became of an item. */
+export type Outcome =
+	| { kind: 'merged'; request: MergeRequest; fileName: string; result: PaidResult; reused: boolean }
+	/** The pictures do not meet the requirements; nothing was sent. */
+	| { kind: 'unfit'; violations: UnfitPicture['violations'] }
+	| { kind: 'refused'; refusal: Refusal }
+	/** Not sent, because the batch had ended: for a refusal that no pair would escape, or because On Error says so. */
+	| { kind: 'heldBack'; refusal?: Refusal }
+	/** Merged and billed, but n8n could not keep the picture. */
+	| { kind: 'notStored'; requestId?: string; logId?: string; cause: unknown }
+	/** Whatever was thrown while the item was read, such as an expression that n8n cannot resolve. */
+	| { kind: 'thrown'; error: unknown };
 
 /** Why an item has no picture: n8n's error for the screen, and the same as fields for an IF node to branch on. */
-export class Failure {
-	readonly fields: IDataObject;
+export interface Failure {
+	error: NodeApiError | NodeOperationError;
+	fields: IDataObject;
+}
 
-	constructor(
-		readonly error: NodeApiError | NodeOperationError,
-		visitorMessage: string,
-		facts: { code?: string; requestId?: string; logId?: string; httpStatus?: number } = {},
-	) {
-		const { message, description } = error;
-		this.fields = { error: message, description, visitorMessage, ...facts };
+/** A failure's facts that a workflow may branch on, and that AILabTools' support asks for. */
+interface Facts {
+	code?: string;
+	requestId?: string;
+	logId?: string;
+	httpStatus?: number;
+}
+
+/** Whether a refusal is one that no other pair would escape. */
+export const meetsEveryPair = ({ blame }: Refusal) => blame === 'account' || blame === 'load';
+
+/** Whether no more pairs of the batch are to be sent. */
+export function endsBatch(outcome: Outcome, continueOnFail: boolean): boolean {
+	switch (outcome.kind) {
+		case 'merged':
+		case 'heldBack':
+			return false;
+		case 'refused':
+			return meetsEveryPair(outcome.refusal) || !continueOnFail;
+		case 'unfit':
+		case 'notStored':
+		case 'thrown':
+			return !continueOnFail;
 	}
 }
 
-/** The failure of an item that AILabTools refused, or that was not sent because it would be. */
-export function refusalFailure(node: INode, itemIndex: number, refusal: Refusal, sent = true): Failure {
-	const { what, advice, detail, httpStatus, code, requestId, logId } = refusal;
-	const message = sent ? what : `Not sent: ${what}`;
-	const error = new NodeApiError(
-		node,
-		{},
-		{ message: `${message} [item ${itemIndex}]`, httpCode: httpStatus?.toString(), itemIndex },
-	);
-	const facts = Object.entries({ code, request_id: requestId, log_id: logId })
-		.filter(([, value]) => value !== undefined)
-		.map(([name, value]) => `${name}: ${value}`);
-	// Set here, because what n8n finds in a response wins over a description that is passed in.
-	error.description = [advice, detail && `AILabTools says: “${detail}”`, facts.join(', ')].filter(Boolean).join(' ');
-	return new Failure(error, refusalForVisitor(refusal), { code, requestId, logId, httpStatus });
+/** Why the item has no picture; undefined when it has one, or when nobody wants to know. */
+export function failureOf(node: INode, itemIndex: number, outcome: Outcome): Failure | undefined {
+	switch (outcome.kind) {
+		case 'merged':
+			return undefined;
+		case 'unfit':
+			return violationFailure(node, itemIndex, outcome.violations);
+		case 'refused':
+			return refusalFailure(node, itemIndex, outcome.refusal);
+		case 'heldBack':
+			return outcome.refusal && refusalFailure(node, itemIndex, outcome.refusal, 'Not sent: ');
+		case 'notStored':
+			return notStoredFailure(node, itemIndex, outcome);
+		case 'thrown':
+			return thrownFailure(node, itemIndex, outcome.error);
+	}
 }
 
-/** The failure of an item whose pictures do not meet the requirements; nothing was sent. */
-export function violationFailure(
-	node: INode,
-	itemIndex: number,
-	violations: UnfitPicture['violations'],
-): Failure {
+function failure(error: Failure['error'], visitorMessage: string, facts: Facts = {}): Failure {
+	const { message, description } = error;
+	return { error, fields: { error: message, description, visitorMessage, ...facts } };
+}
+
+function refusalFailure(node: INode, itemIndex: number, refusal: Refusal, prefix = ''): Failure {
+	const { what, advice, detail, httpStatus, code, requestId, logId } = refusal;
+	const message = `${prefix}${what} [item ${itemIndex}]`;
+	const error = new NodeApiError(node, {}, { message, httpCode: httpStatus?.toString(), itemIndex });
+	const facts = { code, requestId, logId, httpStatus };
+	// Set here, because what n8n finds in a response wins over a description that is passed in.
+	error.description = [advice, detail && `AILabTools says: “${detail}”`, forSupport(facts)].filter(Boolean).join(' ');
+	return failure(error, refusalForVisitor(refusal), facts);
+}
+
+/** The facts in the names that AILabTools' support knows. */
+function forSupport({ code, requestId, logId }: Facts): string {
+	return Object.entries({ code, request_id: requestId, log_id: logId })
+		.filter(([, value]) => value !== undefined)
+		.map(([name, value]) => `${name}: ${value}`)
+		.join(', ');
+}
+
+function violationFailure(node: INode, itemIndex: number, violations: UnfitPicture['violations']): Failure {
 	const sentences = violations.map(({ label, found, allowed }) => `'${label}' ${found}, allowed: ${allowed}`);
 	const description = [...new Set(violations.map(({ wayOut }) => wayOut))].join(' ');
-	return new Failure(
-		new NodeOperationError(node, `${sentences.join('; ')} [item ${itemIndex}]`, { itemIndex, description }),
-		violationsForVisitor(violations),
-		{ code: violations[0]?.code },
-	);
+	const message = `${sentences.join('; ')} [item ${itemIndex}]`;
+	const error = new NodeOperationError(node, message, { itemIndex, description });
+	return failure(error, violationsForVisitor(violations), { code: violations[0]?.code });
 }
 
-/** The failure for whatever was thrown while an item was read, such as an expression that n8n cannot resolve. */
-export function thrownFailure(node: INode, itemIndex: number, thrown: unknown): Failure {
+function notStoredFailure(
+	node: INode,
+	itemIndex: number,
+	{ cause, requestId, logId }: Extract<Outcome, { kind: 'notStored' }>,
+): Failure {
+	const said = cause instanceof Error ? cause.message : String(cause);
+	const message = `The pair was merged and billed, but n8n could not store the picture [item ${itemIndex}]`;
+	const advice = `Check the disk, database or bucket where n8n keeps binary data; this pair must be paid for again. n8n says: “${said}”`;
+	const description = [advice, forSupport({ requestId, logId })].filter(Boolean).join(' ');
+	const error = new NodeOperationError(node, message, { itemIndex, description });
+	return failure(error, 'The merged picture could not be kept. Please try again later.', { requestId, logId });
+}
+
+function thrownFailure(node: INode, itemIndex: number, thrown: unknown): Failure {
 	const forVisitor = 'The pictures could not be merged. Check what you entered, or try again later.';
-	if (thrown instanceof NodeApiError || thrown instanceof NodeOperationError) return new Failure(thrown, forVisitor);
+	if (thrown instanceof NodeApiError || thrown instanceof NodeOperationError) return failure(thrown, forVisitor);
 	const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-	return new Failure(
-		new NodeOperationError(node, error, { itemIndex, message: `${error.message} [item ${itemIndex}]` }),
-		forVisitor,
-	);
+	const message = `${error.message} [item ${itemIndex}]`;
+	return failure(new NodeOperationError(node, error, { itemIndex, message }), forVisitor);
+}
+
+/** The output's file name without extension: the given one, or the target's with `-merged`. */
+export function outputBaseName({ fileName }: MergeRequest, { baseName = 'portrait' }: InputPicture): string {
+	return fileName === '' ? `${baseName}-merged` : fileName.replace(/\.(jpe?g|png|bmp|webp)$/i, '');
+}
+
+/** The output item of a merged pair, its picture before the binaries that it came with. */
+export function mergedItem(
+	itemIndex: number,
+	{ request, fileName, result, reused }: Extract<Outcome, { kind: 'merged' }>,
+	input: INodeExecutionData,
+): INodeExecutionData {
+	const { similarity, outputField, includeOtherFields } = request;
+	const { requestId, logId, attempts, extension } = result;
+	const kept: INodeExecutionData = includeOtherFields ? input : { json: {} };
+	const others = Object.entries(kept.binary ?? {}).filter(([field]) => field !== outputField);
+	const picture = { ...result.binary, fileName: `${fileName}.${extension}` };
+	return {
+		json: { ...kept.json, mergePortraits: { requestId, logId, similarity, attempts, reused } },
+		binary: { [outputField]: picture, ...Object.fromEntries(others) },
+		pairedItem: { item: itemIndex },
+	};
 }
 
 /** The output item of a failure, in the place of its input item. */

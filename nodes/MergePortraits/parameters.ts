@@ -47,8 +47,9 @@ const options: INodeProperties[] = [
 		name: 'maxConcurrency',
 		type: 'number',
 		typeOptions: { minValue: 1 },
-		default: 3,
-		description: 'How many requests may run at a time. The node uses fewer by itself when the account takes fewer.',
+		default: 10,
+		description:
+			'The most requests at a time with this account in this n8n. The node uses fewer by itself when the account takes fewer.',
 	},
 	{
 		displayName: labels.maxRetries,
@@ -57,6 +58,14 @@ const options: INodeProperties[] = [
 		typeOptions: { minValue: 0 },
 		default: 4,
 		description: 'How many times a pair is sent, or a picture downloaded, again when the service or the line fails',
+	},
+	{
+		displayName: 'Reuse Earlier Results',
+		name: 'reuseResults',
+		type: 'boolean',
+		default: true,
+		description:
+			'Whether a pair that an earlier execution has merged is given again and not paid for again, for as long as n8n has the picture',
 	},
 	{
 		displayName: labels.timeout,
@@ -173,6 +182,7 @@ export interface MergeRequest {
 	fileName: string;
 	includeOtherFields: boolean;
 	validateImages: boolean;
+	reuseResults: boolean;
 	maxRetries: number;
 	timeoutMs: number;
 }
@@ -197,6 +207,7 @@ export function readMergeRequest(context: IExecuteFunctions, itemIndex: number):
 		fileName: String(given.fileName ?? '').trim(),
 		includeOtherFields: given.includeOtherFields !== false,
 		validateImages: given.validateImages !== false,
+		reuseResults: given.reuseResults !== false,
 		maxRetries: readInteger(context, itemIndex, given, 'maxRetries', 0),
 		timeoutMs: readInteger(context, itemIndex, given, 'timeout', 1),
 	};

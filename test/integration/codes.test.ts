@@ -1,13 +1,11 @@
-import type { INodeExecutionData, INodeType } from 'n8n-workflow';
+import type { INodeExecutionData } from 'n8n-workflow';
 
 import { codeRules, refusalForVisitor } from '../../nodes/MergePortraits/api/codes';
-import { mergeBatch } from '../../nodes/MergePortraits/mergeBatch';
-import { MergePortraits } from '../../nodes/MergePortraits/MergePortraits.node';
 import { portrait } from '../../lab/portraits';
 import { documentedStatus } from '../../lab/simulator/codes';
 import { startSimulator, type Fault, type Simulator } from '../../lab/simulator/simulator';
 import { SkippingClock } from '../virtualClock';
-import { runInEngine, type EngineOptions } from '../../lab/engine';
+import { nodeOfProcess, runInEngine, type EngineOptions } from '../../lab/engine';
 
 let simulator: Simulator;
 let target: Buffer;
@@ -21,15 +19,6 @@ beforeAll(async () => {
 beforeEach(() => simulator.reset());
 afterAll(async () => await simulator.close());
 
-/** The node with a clock whose waits are over at once. */
-function nodeWith(clock: SkippingClock): INodeType {
-	const node: INodeType = new MergePortraits();
-	node.execute = async function () {
-		return [await mergeBatch(this, clock)];
-	};
-	return node;
-}
-
 async function run(fault: (index: number) => Fault | undefined, options: Partial<EngineOptions> = {}) {
 	const clock = new SkippingClock();
 	simulator.setFault(({ index }) => {
@@ -40,7 +29,7 @@ async function run(fault: (index: number) => Fault | undefined, options: Partial
 	const result = await runInEngine({
 		credentials: { apiKey: 'simulator-key', baseUrl: simulator.baseUrl },
 		items: [{ files: { target: { bytes: target }, template: { bytes: template } }, json: { name: 'Ben' } }],
-		nodeType: nodeWith(clock),
+		nodeType: nodeOfProcess({ clock }),
 		...options,
 	});
 	return { ...result, clock, requests: simulator.requests };

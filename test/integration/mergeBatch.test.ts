@@ -222,7 +222,10 @@ describe('one failure', () => {
 
 	it('of the account stops new requests at once: credits for 10 of 40', async () => {
 		await start({ accounts: [{ key: KEY, credits: 80 }], latencyMs: 30 });
-		const { items } = await run(40, { nodeSettings: { onError: 'continueRegularOutput' } });
+		const { items } = await run(40, {
+			parameters: { similarity: '={{ $json.index / 1000 }}', options: { maxConcurrency: 3 } },
+			nodeSettings: { onError: 'continueRegularOutput' },
+		});
 		expect(items.filter(isMerged)).toHaveLength(10);
 		expect(simulator.requests.length).toBeLessThanOrEqual(10 + 3);
 		const failed = items.filter((item) => !isMerged(item));

@@ -145,8 +145,8 @@ describe('parameters', () => {
 		});
 		expect(items).toHaveLength(2);
 		expect(items.map((item) => Object.keys(item.binary ?? {}))).toEqual([
-			['portrait', 'page', 'data'],
-			['portrait', 'data'],
+			['data', 'portrait', 'page'],
+			['data', 'portrait'],
 		]);
 		expect(simulator.requests[0].files.image_target.bytes?.equals(target)).toBe(true);
 		expect(simulator.requests[0].files.image_template.bytes?.equals(template)).toBe(true);
@@ -241,7 +241,7 @@ describe('parameters', () => {
 			{ options: { maxConcurrency: 0 } },
 			both,
 			"'Max Concurrent Requests' must be a whole number of at least 1, but is 0 [item 0]",
-			'such as 3',
+			'such as 10',
 		],
 		[
 			'half a retry',

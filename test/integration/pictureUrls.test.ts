@@ -5,11 +5,8 @@ import type { ClientRequest } from 'node:http';
 
 import type * as N8nConfig from '@n8n/config';
 import type * as Di from '@n8n/di';
-import type { INodeType } from 'n8n-workflow';
 
-import { mergeBatch } from '../../nodes/MergePortraits/mergeBatch';
-import { MergePortraits } from '../../nodes/MergePortraits/MergePortraits.node';
-import { runInEngine, type EngineOptions } from '../../lab/engine';
+import { nodeOfProcess, runInEngine, type EngineOptions } from '../../lab/engine';
 import { startPictureHost, type PictureHost } from '../../lab/pictureHost';
 import { portrait } from '../../lab/portraits';
 import { startSimulator, type Simulator } from '../../lab/simulator/simulator';
@@ -46,21 +43,13 @@ afterAll(async () => {
 	await other.close();
 });
 
-function nodeWithClock(): INodeType {
-	const node: INodeType = new MergePortraits();
-	node.execute = async function () {
-		return [await mergeBatch(this, clock)];
-	};
-	return node;
-}
-
 /** Runs the node with the target by URL, and the template as a binary unless told otherwise. */
 async function run(parameters: EngineOptions['parameters'] = {}, options: Partial<EngineOptions> = {}) {
 	return await runInEngine({
 		credentials: { apiKey: KEY, baseUrl: simulator.baseUrl },
 		items: [{ files: { template: { bytes: template } } }],
 		parameters: { targetInputType: 'url', targetUrl: `${host.url}/ben.png`, ...parameters },
-		nodeType: nodeWithClock(),
+		nodeType: nodeOfProcess({ clock }),
 		...options,
 	});
 }
@@ -202,7 +191,7 @@ describe('a file that is too large', () => {
 		const read = await received(async () => {
 			const { message, description } = await told(`${host.url}/large.png`, { validateImages });
 			expect(message).toBe("'Target URL' has 200 MB, allowed: at most 4 MB [item 0]");
-			expect(description).toContain("operation 'Resize'");
+			expect(description).toContain("Operation 'Resize'");
 		});
 		expect(read).toBeLessThan(MB / 2);
 	});

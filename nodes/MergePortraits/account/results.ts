@@ -11,67 +11,123 @@ export interface PaidResult {
 	attempts: number;
 }
 
+/** About 2 MB: what is known of a result takes some 500 bytes. No picture is kept. */
+const MOST_KNOWN = 4_096;
+
 /**
  * Identifies what a merge is paid for.
- * @param parts whatever makes two merges differ: hashes of both pictures, similarity, base URL
+ * @param parts whatever makes two merges differ: hashes of both pictures, similarity, account
  */
 export function fingerprint(...parts: Array<string | number | undefined>): string {
 	return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
+/** Where this process' executions have put merged pictures, by fingerprint; those not asked for longest are forgotten first. */
+export class KnownResults {
+	/** Merges that are under way in this process, by fingerprint. */
+	readonly inFlight = new Map<string, Promise<unknown>>();
+	private readonly known = new Map<string, PaidResult>();
+
+	get(key: string): PaidResult | undefined {
+		const result = this.known.get(key);
+		if (result !== undefined) this.set(key, result);
+		return result;
+	}
+
+	set(key: string, result: PaidResult): void {
+		this.known.delete(key);
+		this.known.set(key, result);
+		for (const oldest of this.known.keys()) {
+			if (this.known.size <= MOST_KNOWN) break;
+			this.known.delete(oldest);
+		}
+	}
+}
+
+/** n8n's binary store, as far as results need it. */
+export interface PictureStore {
+	/** Whether a picture is still there. */
+	has(binary: IBinaryData): Promise<boolean>;
+	/** Gives this execution a picture of another one as its own, for n8n deletes each with its execution; undefined when it is gone. */
+	copy(binary: IBinaryData): Promise<IBinaryData | undefined>;
+}
+
 /**
- * The results that this execution has paid for. They live in the node's context, which n8n keeps with the execution's
+ * The results that an execution need not pay for. Its own live in the node's context, which n8n keeps with the execution's
  * data: they survive Retry On Fail, and a Retry of the failed execution from the executions list.
  */
 export class PaidResults<Unpaid extends object> {
 	private readonly inFlight = new Map<string, Promise<PaidResult | Unpaid>>();
-	private readonly stored: Record<string, PaidResult>;
+	private readonly own: Record<string, PaidResult>;
 
 	/**
 	 * @param context the node's context
-	 * @param isStillThere whether a picture is still in n8n's binary store
+	 * @param known what earlier executions have paid for
 	 */
 	constructor(
 		private readonly context: IContextObject,
-		private readonly isStillThere: (binary: IBinaryData) => Promise<boolean>,
+		private readonly known: KnownResults,
+		private readonly store: PictureStore,
 	) {
 		context.paidResults ??= {};
-		this.stored = context.paidResults;
+		this.own = context.paidResults;
+	}
+
+	/** Whether a result is on its way, for another pair that is the same. */
+	isInFlight(key: string): boolean {
+		return this.inFlight.has(key);
 	}
 
 	/**
 	 * Gives the result for a fingerprint; calls `merge` only when there is none and none is on its way.
-	 * @returns the outcome, and whether somebody else's merge provided it
+	 * @param reuse whether results of earlier executions count
+	 * @returns the outcome, and whether it was there already
 	 */
 	async getOrMerge(
 		key: string,
+		reuse: boolean,
 		merge: () => Promise<PaidResult | Unpaid>,
 	): Promise<{ outcome: PaidResult | Unpaid; reused: boolean }> {
 		const onItsWay = this.inFlight.get(key);
 		if (onItsWay !== undefined) return { outcome: await onItsWay, reused: true };
 		let reused = true;
-		const outcome = this.find(key).then(async (found) => {
+		const outcome = this.find(key, reuse).then(async (found) => {
 			if (found !== undefined) return found;
 			reused = false;
-			return await merge();
+			const merging = merge();
+			this.known.inFlight.set(key, merging);
+			return await merging.finally(() => this.known.inFlight.delete(key));
 		});
 		this.inFlight.set(key, outcome);
 		try {
 			const result = await outcome;
-			if ('binary' in result) this.stored[key] = result;
+			if ('binary' in result) this.keep(key, result);
 			return { outcome: result, reused };
 		} finally {
 			this.inFlight.delete(key);
 		}
 	}
 
-	/** Forgets all results, for when every item has its own. */
+	/** Forgets the execution's own results, for when every item has its picture. */
 	clear(): void {
 		delete this.context.paidResults;
 	}
 
-	private async find(key: string): Promise<PaidResult | undefined> {
-		const result = this.stored[key];
-		return result !== undefined && (await this.isStillThere(result.binary)) ? result : undefined;
+	private keep(key: string, result: PaidResult): void {
+		this.own[key] = result;
+		// Where n8n keeps binaries in memory there is nothing to refer to.
+		if (result.binary.id !== undefined) this.known.set(key, result);
+	}
+
+	private async find(key: string, reuse: boolean): Promise<PaidResult | undefined> {
+		const own = this.own[key];
+		if (own !== undefined && (await this.store.has(own.binary))) return own;
+		if (!reuse) return undefined;
+		for (let other = this.known.inFlight.get(key); other !== undefined; other = this.known.inFlight.get(key)) {
+			await Promise.allSettled([other]);
+		}
+		const earlier = this.known.get(key);
+		const binary = earlier && (await this.store.copy(earlier.binary));
+		return earlier && binary && { ...earlier, binary };
 	}
 }

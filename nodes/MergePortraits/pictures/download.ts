@@ -1,6 +1,6 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
-import { retryDelay } from '../account/retry';
+import { retryDelay } from '../backoff';
 import type { Clock } from '../clock';
 import { causes, isStreamedResponse, networkCode, readBody, withDeadline, type StreamedResponse } from '../http';
 import { imageFormat } from './imageHeader';

@@ -1,0 +1,33 @@
+import { createHash } from 'crypto';
+
+import type { Credential } from '../api/credential';
+import type { Clock } from '../clock';
+import { Gate } from './gate';
+import { Limits } from './limits';
+import { KnownResults } from './results';
+
+/** After how long without an execution what was learned of an account's limits is forgotten: they may have changed. */
+const IDLE_MS = 10 * 60_000;
+
+/** All that outlives an execution in this process: a gate for each account, and where merged pictures are. */
+export class Accounts {
+	readonly results = new KnownResults();
+	/** By SHA-256 of address and key: the key itself is not kept. */
+	private readonly gates = new Map<string, Gate>();
+
+	constructor(
+		private readonly clock: Clock,
+		private readonly random: () => number = Math.random,
+	) {}
+
+	/** The account of a key at an address: its id, which does not tell the key, and the gate before it. */
+	find({ baseUrl, apiKey }: Credential): { id: string; gate: Gate } {
+		for (const [known, gate] of this.gates) {
+			if (gate.idleForMs() > IDLE_MS) this.gates.delete(known);
+		}
+		const id = createHash('sha256').update(JSON.stringify([baseUrl, apiKey])).digest('hex');
+		const gate = this.gates.get(id) ?? new Gate(new Limits(this.random), this.clock);
+		this.gates.set(id, gate);
+		return { id, gate };
+	}
+}

@@ -1,0 +1,232 @@
+import type { Clock } from '../clock';
+import type { Limits, Sent, Verdict } from './limits';
+
+/** How many pairs are held in memory beside as many as the account takes at a time, so that one is at hand for a free place. */
+const READ_AHEAD = 1;
+
+/**
+ * Who goes next to an account. Every execution has a lane, and the lanes take turns: the visitor of a form waits for about
+ * one place, and not for the batch that runs beside.
+ *
+ * A pair waits twice: for its turn to be read, and for a place to be sent. So no more pairs are in memory than are in
+ * flight, and as many that are about to be.
+ */
+export class Gate {
+	private readonly lanes = new Set<Lane>();
+	private alarm: { at: number; off: AbortController } | undefined;
+	private idleSince: number;
+	/** Counts turns and places given, to tell which lane has waited longest. */
+	private given = 0;
+
+	constructor(
+		readonly limits: Limits,
+		private readonly clock: Clock,
+	) {
+		this.idleSince = clock.now();
+	}
+
+	/** For how long no execution has used it, ms. */
+	idleForMs(): number {
+		return this.lanes.size > 0 ? 0 : this.clock.now() - this.idleSince;
+	}
+
+	/**
+	 * A lane for an execution, to be closed when it ends.
+	 * @param most how many requests at a time the execution wants at most
+	 */
+	openLane(most: number): Lane {
+		const lane = new Lane(this, most, this.given);
+		this.lanes.add(lane);
+		return lane;
+	}
+
+	now(): number {
+		return this.clock.now();
+	}
+
+	/** Gives turns and places to whoever may have them now. */
+	serve(): void {
+		this.giveTurns();
+		this.givePlaces();
+	}
+
+	/** Takes a closed lane away; what it has in flight may still be answered. */
+	remove(lane: Lane): void {
+		this.lanes.delete(lane);
+		this.idleSince = this.clock.now();
+		this.serve();
+	}
+
+	/** The service takes requests: whoever was refused has new hope. */
+	allTaken(): void {
+		for (const lane of this.lanes) lane.refusedSince = undefined;
+	}
+
+	private giveTurns(): void {
+		const held = () => sum([...this.lanes].map((lane) => lane.held));
+		while (held() < this.limits.atOnce + READ_AHEAD) {
+			const lane = longestWaiting(this.lanes, (each) => each.waiting.length > 0 && each.held <= each.most, 'turnGiven');
+			if (lane === undefined) return;
+			lane.turnGiven = ++this.given;
+			lane.giveTurn();
+		}
+	}
+
+	private givePlaces(): void {
+		for (;;) {
+			const most = Math.max(...[...this.lanes].map((lane) => lane.most));
+			const canGo = (lane: Lane) => lane.ready.length > 0 && lane.active < lane.most;
+			const lane = this.limits.active < most ? longestWaiting(this.lanes, canGo, 'placeGiven') : undefined;
+			const now = this.clock.now();
+			const opensAt = lane ? this.limits.opensAt() : Number.POSITIVE_INFINITY;
+			if (lane === undefined || opensAt > now) return this.setAlarm(opensAt);
+			lane.placeGiven = ++this.given;
+			lane.givePlace(this.limits.send(now));
+			this.giveTurns();
+		}
+	}
+
+	/** One timer at most, and none while nothing waits for time. */
+	private setAlarm(at: number): void {
+		if (this.alarm?.at === at) return;
+		this.alarm?.off.abort();
+		this.alarm = undefined;
+		if (at === Number.POSITIVE_INFINITY) return;
+		const alarm = { at, off: new AbortController() };
+		this.alarm = alarm;
+		const ring = () => {
+			if (this.alarm !== alarm) return;
+			this.alarm = undefined;
+			this.givePlaces();
+		};
+		// Rejects when it is put off, and then does not ring.
+		void this.clock.sleep(at - this.clock.now(), alarm.off.signal).then(ring, () => undefined);
+	}
+}
+
+/** One execution's way through the gate. */
+export class Lane {
+	/** Who waits for a turn, and who waits for a place. */
+	readonly waiting: Array<(turn: Turn | undefined) => void> = [];
+	readonly ready: Array<(sent: Sent | undefined) => void> = [];
+	/** Turns that have been given and are not in flight, and those that are. */
+	held = 0;
+	active = 0;
+	/** Since when it has been refused, ms, while nothing at all was taken from this process. */
+	refusedSince: number | undefined;
+	/** When it was served last, as the gate counts. A new lane comes after those that wait. */
+	turnGiven: number;
+	placeGiven: number;
+	private isClosed = false;
+
+	constructor(
+		readonly gate: Gate,
+		readonly most: number,
+		given: number,
+	) {
+		this.turnGiven = given;
+		this.placeGiven = given;
+	}
+
+	/** Waits until a pair should be read; undefined when the lane is closed. */
+	async turn(): Promise<Turn | undefined> {
+		return await this.queue(this.waiting);
+	}
+
+	/** Waits until a request may be sent; undefined when the lane is closed. */
+	async place(again: boolean): Promise<Sent | undefined> {
+		return await this.queue(this.ready, again);
+	}
+
+	giveTurn(): void {
+		this.held++;
+		this.waiting.shift()?.(new Turn(this));
+	}
+
+	givePlace(sent: Sent): void {
+		this.held--;
+		this.active++;
+		this.ready.shift()?.(sent);
+	}
+
+	/** Sends away all that waits, of this execution alone; what is in flight goes on. */
+	close(): void {
+		if (this.isClosed) return;
+		this.isClosed = true;
+		for (const sendAway of [...this.waiting.splice(0), ...this.ready.splice(0)]) sendAway(undefined);
+		this.gate.remove(this);
+	}
+
+	private async queue<T>(line: Array<(given: T | undefined) => void>, ahead = false): Promise<T | undefined> {
+		if (this.isClosed) return undefined;
+		return await new Promise((resolve) => {
+			if (ahead) line.unshift(resolve);
+			else line.push(resolve);
+			this.gate.serve();
+		});
+	}
+}
+
+/** One pair's turn: from being read to being let go of. */
+export class Turn {
+	private hasBeenSent = false;
+	private hasEnded = false;
+
+	constructor(private readonly lane: Lane) {}
+
+	/** Waits for a place, ahead of the execution's other pairs when it has been sent before; undefined when the lane is closed. */
+	async place(): Promise<Sent | undefined> {
+		const again = this.hasBeenSent;
+		this.hasBeenSent = true;
+		return await this.lane.place(again);
+	}
+
+	/** Gives the place back. @param retryAfterMs how long the service asked to wait */
+	answered(sent: Sent, verdict: Verdict, retryAfterMs?: number): void {
+		const { lane } = this;
+		const { gate } = lane;
+		lane.active--;
+		lane.held++;
+		gate.limits.answered(sent, verdict, gate.now(), retryAfterMs);
+		if (verdict === 'taken') gate.allTaken();
+		if (verdict === 'refused') {
+			lane.refusedSince ??= gate.now();
+			// It lost its turn through no fault of its own.
+			lane.placeGiven = 0;
+		}
+		gate.serve();
+	}
+
+	/** How long the execution has been refused while nothing at all was taken from this process, ms. */
+	refusedForMs(): number {
+		const { refusedSince, gate } = this.lane;
+		return refusedSince === undefined ? 0 : gate.now() - refusedSince;
+	}
+
+	/** Closes the execution's lane: no other pair of it is sent. */
+	closeLane(): void {
+		this.lane.close();
+	}
+
+	/** The pair is let go of, so that another one can be read. */
+	end(): void {
+		if (this.hasEnded) return;
+		this.hasEnded = true;
+		this.lane.held--;
+		this.lane.gate.serve();
+	}
+}
+
+function longestWaiting(
+	lanes: Iterable<Lane>,
+	isEligible: (lane: Lane) => boolean,
+	served: 'turnGiven' | 'placeGiven',
+): Lane | undefined {
+	let first: Lane | undefined;
+	for (const lane of lanes) {
+		if (isEligible(lane) && (first === undefined || lane[served] < first[served])) first = lane;
+	}
+	return first;
+}
+
+const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);

@@ -1,0 +1,195 @@
+import { Accounts } from '../../nodes/MergePortraits/account/accounts';
+import { Gate, type Lane, type Turn } from '../../nodes/MergePortraits/account/gate';
+import { Limits, type Sent, type Verdict } from '../../nodes/MergePortraits/account/limits';
+import { VirtualClock } from '../virtualClock';
+
+const SERVICE_MS = 1_000;
+
+/** An account that takes so many at a time, and one process' gate before it. */
+class Scene {
+	readonly clock = new VirtualClock();
+	readonly limits = new Limits(() => 0.5);
+	readonly gate = new Gate(this.limits, this.clock);
+	/** Who was sent, in order, with the time. */
+	readonly sent: Array<{ who: string; at: number }> = [];
+	inFlight = 0;
+	mostInFlight = 0;
+	/** How many pairs are in memory. */
+	pairs = 0;
+	mostPairs = 0;
+
+	constructor(readonly atOnce = Number.POSITIVE_INFINITY) {}
+
+	/** One pair of a lane, from its turn to its end; tells what became of it. */
+	async pair(who: string, lane: Lane, verdict?: Verdict): Promise<'merged' | 'refused' | 'closed'> {
+		const turn = await lane.turn();
+		if (turn === undefined) return 'closed';
+		this.mostPairs = Math.max(this.mostPairs, ++this.pairs);
+		try {
+			for (;;) {
+				const place = await turn.place();
+				if (place === undefined) return 'closed';
+				const said = await this.request(who, turn, place, verdict);
+				if (said !== 'refused') return said === 'taken' ? 'merged' : 'refused';
+			}
+		} finally {
+			this.pairs--;
+			turn.end();
+		}
+	}
+
+	private async request(who: string, turn: Turn, place: Sent, verdict?: Verdict): Promise<Verdict> {
+		this.sent.push({ who, at: this.clock.now() });
+		const isTaken = this.inFlight < this.atOnce;
+		this.mostInFlight = Math.max(this.mostInFlight, ++this.inFlight);
+		await this.clock.sleep(isTaken ? SERVICE_MS : 5);
+		this.inFlight--;
+		const said = verdict ?? (isTaken ? 'taken' : 'refused');
+		turn.answered(place, said);
+		return said;
+	}
+
+	/** A batch of pairs in a lane of its own. */
+	async batch(who: string, pairs: number, most = 10, lane = this.gate.openLane(most)): Promise<string[]> {
+		let left = pairs;
+		const ends: string[] = [];
+		const work = async () => {
+			while (left-- > 0) ends.push(await this.pair(who, lane));
+		};
+		await Promise.all(Array.from({ length: Math.min(pairs, 2 * most + 1) }, work));
+		lane.close();
+		return ends;
+	}
+}
+
+test('no more requests are in flight than an execution wants, and each keeps to its own wish', async () => {
+	const scene = new Scene();
+	await scene.clock.run(scene.batch('one', 20, 2));
+	expect(scene.mostInFlight).toBe(2);
+	await scene.clock.run(Promise.all([scene.batch('one', 30, 1), scene.batch('other', 30, 3)]));
+	expect(scene.mostInFlight).toBe(3);
+});
+
+test('a visitor waits for about one place, not for the batch', async () => {
+	const scene = new Scene(3);
+	const waits: number[] = [];
+	const batch = scene.batch('batch', 120);
+	const visitors = async () => {
+		for (let visitor = 0; visitor < 12; visitor++) {
+			await scene.clock.sleep(2_700);
+			const came = scene.clock.now();
+			const lane = scene.gate.openLane(10);
+			expect(await scene.pair('visitor', lane)).toBe('merged');
+			lane.close();
+			waits.push((scene.clock.now() - came) / SERVICE_MS);
+		}
+	};
+	await scene.clock.run(Promise.all([batch, visitors()]));
+	waits.sort((a, b) => a - b);
+	expect(waits[6]).toBeLessThan(2.5);
+	expect(waits.at(-1)).toBeLessThan(4);
+});
+
+test('executions take turns, whatever their number of pairs', async () => {
+	const scene = new Scene(2);
+	const batches = ['a', 'b', 'c'].map(async (who) => await scene.batch(who, 20));
+	await scene.clock.run(Promise.all(batches));
+	const middle = scene.sent.slice(6, 36).map(({ who }) => who);
+	for (const who of ['a', 'b', 'c']) expect(middle.filter((one) => one === who).length).toBeGreaterThanOrEqual(8);
+});
+
+test('no more pairs are in memory than are in flight and about to be, whatever is wished', async () => {
+	const scene = new Scene(2);
+	await scene.clock.run(scene.batch('one', 60, 100));
+	expect(scene.mostPairs).toBeLessThanOrEqual(2 * 3 + 1);
+	// Once the account is known.
+	scene.mostPairs = 0;
+	await scene.clock.run(scene.batch('again', 60, 100));
+	expect(scene.mostPairs).toBeLessThanOrEqual(2 * 3 + 1);
+});
+
+test('a closed lane takes only its own pairs out; what is in flight is answered', async () => {
+	const scene = new Scene(2);
+	const [stopped, first, second] = [scene.gate.openLane(10), scene.gate.openLane(10), scene.gate.openLane(10)];
+	const all = Promise.all([
+		scene.batch('stopped', 20, 10, stopped),
+		scene.batch('first', 20, 10, first),
+		scene.batch('second', 20, 10, second),
+	]);
+	const stop = scene.clock.sleep(3_500).then(() => stopped.close());
+	const [ends, ...others] = await scene.clock.run(all);
+	await stop;
+	expect(ends?.filter((end) => end === 'merged').length).toBeGreaterThan(0);
+	expect(ends?.filter((end) => end === 'closed').length).toBeGreaterThan(0);
+	for (const other of others) expect(other).toEqual(Array<string>(20).fill('merged'));
+	expect(scene.limits.active).toBe(0);
+	expect(scene.clock.pending).toBe(0);
+});
+
+test('nobody is refused for longer than nothing at all is taken from this process', async () => {
+	const scene = new Scene(1);
+	const lane = scene.gate.openLane(1);
+	const turn = await lane.turn();
+	const place = await turn?.place();
+	if (turn === undefined || place === undefined) throw new Error('The lane is closed');
+	turn.answered(place, 'refused');
+	await scene.clock.run(scene.clock.sleep(90_000));
+	expect(turn.refusedForMs()).toBe(90_000);
+	await scene.clock.run(scene.batch('other', 1));
+	expect(turn.refusedForMs()).toBe(0);
+});
+
+test('patience begins with the first refusal, however quiet it was before', async () => {
+	const scene = new Scene(1);
+	const lane = scene.gate.openLane(1);
+	await scene.clock.run(scene.pair('first', lane));
+	await scene.clock.run(scene.clock.sleep(150_000));
+	const turn = await lane.turn();
+	const place = await turn?.place();
+	if (turn === undefined || place === undefined) throw new Error('The lane is closed');
+	turn.answered(place, 'refused');
+	expect(turn.refusedForMs()).toBe(0);
+});
+
+test('there is no timer while nothing waits', async () => {
+	const scene = new Scene(0);
+	const lane = scene.gate.openLane(1);
+	const work = scene.pair('one', lane);
+	scene.clock.advance();
+	await new Promise((resolve) => setImmediate(resolve));
+	expect(scene.clock.pending).toBe(1);
+	lane.close();
+	expect(await scene.clock.run(work)).toBe('closed');
+	expect(scene.clock.pending).toBe(0);
+});
+
+describe('accounts', () => {
+	const credential = { baseUrl: 'https://www.ailabapi.com', apiKey: 'a key that nobody may see' };
+
+	test('one gate serves all executions of a key at an address, and no other', () => {
+		const accounts = new Accounts(new VirtualClock());
+		const { id, gate } = accounts.find(credential);
+		expect(accounts.find({ ...credential }).gate).toBe(gate);
+		expect(accounts.find({ ...credential, apiKey: 'another' }).gate).not.toBe(gate);
+		expect(accounts.find({ ...credential, baseUrl: 'http://127.0.0.1' }).gate).not.toBe(gate);
+		expect(id).toMatch(/^[0-9a-f]{64}$/);
+		expect(JSON.stringify(accounts)).not.toContain(credential.apiKey);
+	});
+
+	test('what was learned stays for the next execution, and is forgotten after ten idle minutes', async () => {
+		const clock = new VirtualClock();
+		const accounts = new Accounts(clock);
+		const { gate } = accounts.find(credential);
+		await clock.run(clock.sleep(20 * 60_000));
+		const lane = accounts.find(credential).gate.openLane(1);
+		const busy = accounts.find(credential).gate;
+		await clock.run(clock.sleep(20 * 60_000));
+		expect(accounts.find(credential).gate).toBe(busy);
+		lane.close();
+		await clock.run(clock.sleep(9 * 60_000));
+		expect(accounts.find(credential).gate).toBe(busy);
+		await clock.run(clock.sleep(2 * 60_000));
+		expect(accounts.find(credential).gate).not.toBe(busy);
+		expect(gate).not.toBe(busy);
+	});
+});
