@@ -25,7 +25,9 @@ export class Accounts {
 		for (const [known, gate] of this.gates) {
 			if (gate.idleForMs() > IDLE_MS) this.gates.delete(known);
 		}
-		const id = createHash('sha256').update(JSON.stringify([baseUrl, apiKey])).digest('hex');
+		const id = createHash('sha256')
+			.update(JSON.stringify([baseUrl, apiKey]))
+			.digest('hex');
 		const gate = this.gates.get(id) ?? new Gate(new Limits(this.random), this.clock);
 		this.gates.set(id, gate);
 		return { id, gate };

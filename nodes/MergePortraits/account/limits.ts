@@ -81,6 +81,7 @@ export class Limits {
 	private lastSentAt = Number.NEGATIVE_INFINITY;
 	private pausedUntil = Number.NEGATIVE_INFINITY;
 	private refusedInARow = 0;
+	private refusedSince: number | undefined;
 	/** How long a merge usually takes, and the longest time to a refusal, ms. */
 	private usualMs: number | undefined;
 	private refusalMs = 0;
@@ -136,6 +137,7 @@ export class Limits {
 
 	private learnFromTaken(sent: Sent, now: number): void {
 		this.refusedInARow = 0;
+		this.refusedSince = undefined;
 		this.usualMs = 0.8 * (this.usualMs ?? now - sent.at) + 0.2 * (now - sent.at);
 		if (sent.paced && this.perSecond < Number.POSITIVE_INFINITY) {
 			this.perSecond += RATE_RISE * Math.sqrt(this.perSecond) * (1 + this.takenAtRate++ / RATE_HOLD);
@@ -145,6 +147,8 @@ export class Limits {
 		if (this.roomUntil !== undefined && sent.at >= this.roomUntil) this.planRoom(now, false);
 		if (++this.takenAtFullHouse >= this.tryAfter * this.atOnce) {
 			this.takenAtFullHouse = 0;
+			// The place tried before was not refused: the account takes more than it did.
+			if (this.trying) this.tryAfter = Math.min(this.tryAfter, 1);
 			this.atOnce++;
 			this.trying = true;
 		}
@@ -159,9 +163,12 @@ export class Limits {
 		this.refusalMs = Math.max(this.refusalMs, now - sent.at);
 		this.pausedUntil = Math.max(this.pausedUntil, now + retryAfterMs);
 		this.takeBack(sent);
-		if (this.isForRate(sent, now)) this.lowerRate(sent, now);
-		else this.lowerAtOnce(sent, now);
-		if (this.active > 0 || sent.paced) return;
+		this.refusedSince ??= now;
+		// Within two seconds any count of a second begins anew: who is refused for longer is shut out by others.
+		if (now - this.refusedSince > 2 * SECOND_MS) this.perSecond = Number.POSITIVE_INFINITY;
+		if (this.isForRate(sent, now)) return this.lowerRate(sent, now);
+		this.lowerAtOnce(sent, now);
+		if (this.active > 0) return;
 		const first = Math.max(FIRST_POLL_MS, FIRST_POLL_DURATIONS * (this.usualMs ?? 0));
 		const pause = Math.min(this.pollMs(this.usualMs), first * 2 ** (this.refusedInARow - 1));
 		this.pausedUntil = Math.max(this.pausedUntil, now + pause * (0.8 + this.random() / 5));
@@ -177,14 +184,16 @@ export class Limits {
 			if (later.verdict === undefined) later.others--;
 			if (later.at < sent.at + SECOND_MS) later.lastSecond--;
 		}
-		const answeredMeanwhile = this.sends.filter(({ answeredAt = 0, order }) => order < sent.order && answeredAt > sent.at);
+		const answeredMeanwhile = this.sends.filter(
+			({ answeredAt = 0, order }) => order < sent.order && answeredAt > sent.at,
+		);
 		sent.others = this.active + answeredMeanwhile.length;
 		sent.lastSecond = this.countSince(sent.at - SECOND_MS);
 	}
 
 	/** Whether it was the rate: as many at a time have been taken before, but not so many in so short a time. */
 	private isForRate({ at, order, others, lastSecond, paced }: Sent, now: number): boolean {
-		if (lastSecond === 0) return false;
+		if (lastSecond === 0 && !paced) return false;
 		const before = this.sends.filter((one) => one.order < order);
 		// Refusals come promptly: what has been in flight for longer is taken.
 		const isTaken = (one: Sent) =>
@@ -203,10 +212,12 @@ export class Limits {
 	}
 
 	private lowerRate({ at, lastSecond }: Sent, now: number): void {
+		// Half the time between two requests is enough to wait: some of it had passed.
+		if (this.perSecond < Number.POSITIVE_INFINITY) this.lastSentAt = at - SECOND_MS / this.perSecond / 2;
 		// Others sent within the same second tell nothing more.
 		if (at < this.rateChangedAt + SECOND_MS) return;
 		if (this.perSecond === Number.POSITIVE_INFINITY) {
-			this.perSecond = lastSecond;
+			this.perSecond = Math.max(1, lastSecond);
 			const first = this.sends.find((sent) => sent.at > at - SECOND_MS);
 			this.pausedUntil = Math.max(this.pausedUntil, (first?.at ?? at) + SECOND_MS + this.refusalMs);
 		} else {
@@ -221,7 +232,9 @@ export class Limits {
 
 	private lowerAtOnce({ at, others }: Sent, now: number): void {
 		if (this.tryAfter === 0) this.tryAfter = FIRST_TRY_AFTER;
-		else if (others >= this.atOnce - 1) this.tryAfter = Math.min(LAST_TRY_AFTER, this.tryAfter * 2);
+		else if (others >= this.atOnce - 1) {
+			this.tryAfter = Math.min(LAST_TRY_AFTER, Math.max(FIRST_TRY_AFTER, this.tryAfter * 2));
+		}
 		this.takenAtFullHouse = 0;
 		this.trying = false;
 		this.atOnce = Math.max(1, Math.min(this.atOnce, others));

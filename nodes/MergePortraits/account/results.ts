@@ -92,17 +92,15 @@ export class PaidResults<Unpaid extends object> {
 		if (onItsWay !== undefined) return { outcome: await onItsWay, reused: true };
 		let reused = true;
 		const outcome = this.find(key, reuse).then(async (found) => {
-			if (found !== undefined) return found;
+			if (found !== undefined) return this.keep(key, found);
 			reused = false;
-			const merging = merge();
+			const merging = merge().then((result) => this.keep(key, result));
 			this.known.inFlight.set(key, merging);
 			return await merging.finally(() => this.known.inFlight.delete(key));
 		});
 		this.inFlight.set(key, outcome);
 		try {
-			const result = await outcome;
-			if ('binary' in result) this.keep(key, result);
-			return { outcome: result, reused };
+			return { outcome: await outcome, reused };
 		} finally {
 			this.inFlight.delete(key);
 		}
@@ -113,10 +111,12 @@ export class PaidResults<Unpaid extends object> {
 		delete this.context.paidResults;
 	}
 
-	private keep(key: string, result: PaidResult): void {
+	private keep<T extends PaidResult | Unpaid>(key: string, result: T): T {
+		if (!('binary' in result)) return result;
 		this.own[key] = result;
 		// Where n8n keeps binaries in memory there is nothing to refer to.
 		if (result.binary.id !== undefined) this.known.set(key, result);
+		return result;
 	}
 
 	private async find(key: string, reuse: boolean): Promise<PaidResult | undefined> {

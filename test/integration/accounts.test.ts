@@ -1,0 +1,206 @@
+import { rm } from 'node:fs/promises';
+
+import type { INodeExecutionData, INodeParameters, INodeType } from 'n8n-workflow';
+
+import { nodeOfProcess, runInEngine, type EngineOptions, type EngineResult } from '../../lab/engine';
+import { portrait } from '../../lab/portraits';
+import { startSimulator, type Simulator, type SimulatorOptions } from '../../lab/simulator/simulator';
+import { SkippingClock } from '../virtualClock';
+
+const KEY = 'simulator-key';
+
+let simulator: Simulator;
+let target: Buffer;
+let template: Buffer;
+/** The node in one process, for all executions of a test. */
+let node: INodeType;
+
+beforeAll(async () => {
+	target = await portrait('ben', { width: 240, height: 240 });
+	template = await portrait('anna', { width: 240, height: 240, format: 'jpeg' });
+});
+beforeEach(() => {
+	node = nodeOfProcess();
+});
+afterEach(async () => await simulator.close());
+
+const start = async (options: SimulatorOptions = {}) => {
+	simulator = await startSimulator({ latencyMs: 20, ...options });
+};
+
+/** An execution of so many pairs, which differ in their similarity, from `first` upwards. */
+async function execute(pairs: number, first = 0, options: Partial<EngineOptions> = {}): Promise<EngineResult> {
+	const files = { target: { bytes: target, fileName: 'ben.png' }, template: { bytes: template } };
+	return await runInEngine({
+		binaryMode: 'filesystem',
+		credentials: { apiKey: KEY, baseUrl: simulator.baseUrl },
+		items: Array.from({ length: pairs }, (_, index) => ({ files, json: { index: first + index } })),
+		parameters: { similarity: '={{ $json.index / 1000 }}' },
+		nodeType: node,
+		...options,
+	});
+}
+
+const isMerged = (item: INodeExecutionData) => item.binary?.data !== undefined;
+const refusals = () => simulator.requests.filter(({ status }) => status === 429).length;
+
+describe('executions of one process', () => {
+	it('share what the account takes: twelve at once, of which one place finds the limit', async () => {
+		await start({ accounts: [{ key: KEY, maxConcurrentRequests: 2 }], latencyMs: 60 });
+		const executions = Array.from({ length: 12 }, async (_, visitor) => await execute(1, visitor));
+		const results = await Promise.all(executions);
+		for (const { items } of results) expect(items.filter(isMerged)).toHaveLength(1);
+		expect(simulator.peakConcurrency).toBeLessThanOrEqual(3);
+		expect(refusals()).toBeLessThanOrEqual(2);
+	});
+
+	it('go on with what was learned', async () => {
+		await start({ accounts: [{ key: KEY, maxConcurrentRequests: 2 }], latencyMs: 40 });
+		await execute(4);
+		simulator.reset();
+		await execute(4, 100);
+		expect(refusals()).toBe(0);
+		expect(simulator.peakConcurrency).toBe(2);
+	});
+
+	it('lose nothing when another one ends by a fault of its own', async () => {
+		await start({
+			latencyMs: 40,
+			fault: ({ fields }) =>
+				Number(fields.source_similarity) === 0.5
+					? { kind: 'status', status: 422, code: 'ERROR_BLURRY_FACE' }
+					: undefined,
+		});
+		const [stopped, other] = await Promise.all([execute(20, 500), execute(20)]);
+		expect(stopped.task.error?.message).toBe('The face in one of the two pictures is too blurred [item 0]');
+		expect(other.items.filter(isMerged)).toHaveLength(20);
+	});
+
+	it('with different keys have nothing to do with each other', async () => {
+		await start({ accounts: [{ key: KEY }, { key: 'other-key', locked: true }], latencyMs: 40 });
+		const credentials = { apiKey: 'other-key', baseUrl: simulator.baseUrl };
+		const [locked, other] = await Promise.all([execute(5, 0, { credentials }), execute(5)]);
+		expect(locked.task.error?.message).toBe('This AILabTools account is locked [item 0]');
+		expect(other.items.filter(isMerged)).toHaveLength(5);
+	});
+});
+
+describe('a pair that an earlier execution has merged', () => {
+	const again = async (change: Partial<EngineOptions> & { parameters?: INodeParameters } = {}) => {
+		await start();
+		await execute(3, 0, change.binaryMode ? { binaryMode: change.binaryMode } : {});
+		simulator.reset();
+		return await execute(3, 0, change);
+	};
+
+	it('is given again without a request, as a picture of this execution, and the hint says so', async () => {
+		await start();
+		const first = await execute(3);
+		const before = await Promise.all(first.items.map(async ({ binary }) => await first.read(binary?.data)));
+		simulator.reset();
+		const second = await execute(3);
+		expect(simulator.requests).toHaveLength(0);
+		expect(second.items.map(({ json }) => Object(json.mergePortraits).reused)).toEqual([true, true, true]);
+		expect(second.task.hints?.map(({ message }) => message)).toEqual([
+			'3 of 3 results were reused and not paid for again.',
+		]);
+		// n8n deletes the binaries of the first execution with it.
+		for (const { binary } of first.items) await rm(first.pathOf(binary?.data?.id ?? ''));
+		const after = await Promise.all(second.items.map(async ({ binary }) => await second.read(binary?.data)));
+		expect(after.map((bytes, index) => before[index]?.equals(bytes))).toEqual([true, true, true]);
+		expect(second.items[0]?.binary?.data).toMatchObject({ fileName: 'ben-merged.jpg', mimeType: 'image/jpeg' });
+	});
+
+	it('is sent once when two executions have it at the same time', async () => {
+		await start({ latencyMs: 80 });
+		const [one, other] = await Promise.all([execute(1), execute(1)]);
+		expect(simulator.requests).toHaveLength(1);
+		expect(await one.read(one.items[0]?.binary?.data)).toEqual(await other.read(other.items[0]?.binary?.data));
+	});
+
+	it('is sent when the option is off', async () => {
+		await again({ parameters: { similarity: '={{ $json.index / 1000 }}', options: { reuseResults: false } } });
+		expect(simulator.requests).toHaveLength(3);
+	});
+
+	it('is sent when the similarity is another', async () => {
+		await again({ parameters: { similarity: '={{ $json.index / 1000 + 0.5 }}' } });
+		expect(simulator.requests).toHaveLength(3);
+	});
+
+	it('is sent when a single byte is another', async () => {
+		const files = {
+			target: { bytes: Buffer.concat([target, Buffer.from([0])]), fileName: 'ben.png' },
+			template: { bytes: template },
+		};
+		await again({ items: [{ files, json: { index: 0 } }] });
+		expect(simulator.requests).toHaveLength(1);
+	});
+
+	it('is sent with another key', async () => {
+		await start({ accounts: [{ key: KEY }, { key: 'other-key' }] });
+		await execute(2);
+		await execute(2, 0, { credentials: { apiKey: 'other-key', baseUrl: simulator.baseUrl } });
+		expect(simulator.requests).toHaveLength(4);
+	});
+
+	it('is sent when n8n has deleted the picture', async () => {
+		await start();
+		const { items, pathOf } = await execute(2);
+		for (const { binary } of items) {
+			await rm(pathOf(binary?.data?.id ?? ''));
+			await rm(`${pathOf(binary?.data?.id ?? '')}.metadata`);
+		}
+		await execute(2);
+		expect(simulator.requests).toHaveLength(4);
+	});
+
+	it('is sent where n8n keeps binaries in memory', async () => {
+		await again({ binaryMode: 'default' });
+		expect(simulator.requests).toHaveLength(3);
+	});
+
+	it('is not known to another process', async () => {
+		await again({ nodeType: nodeOfProcess() });
+		expect(simulator.requests).toHaveLength(3);
+	});
+});
+
+describe('a merged picture that n8n cannot store', () => {
+	/** Has n8n's binary store fail for merged pictures, so many times. */
+	async function failToStore(times: number) {
+		const { BinaryDataService } = await import('n8n-core');
+		const store = BinaryDataService.prototype.store;
+		let left = times;
+		return jest.spyOn(BinaryDataService.prototype, 'store').mockImplementation(async function (
+			this: InstanceType<typeof BinaryDataService>,
+			...args
+		) {
+			const [, , binary] = args;
+			if (binary.fileName?.includes('-merged') && left-- > 0) throw new Error('ENOSPC: no space left on device');
+			return await store.apply(this, args);
+		});
+	}
+
+	it('is stored again, with backoff, and not sent again', async () => {
+		await start();
+		const clock = new SkippingClock();
+		const broken = await failToStore(3);
+		const { items } = await execute(1, 0, { nodeType: nodeOfProcess({ clock, random: () => 1 }) });
+		broken.mockRestore();
+		expect(items.filter(isMerged)).toHaveLength(1);
+		expect(simulator.requests).toHaveLength(1);
+		expect(clock.waits).toEqual([1_000, 2_000, 4_000]);
+	});
+
+	it('is told to have been merged and billed when it stays so', async () => {
+		await start();
+		const broken = await failToStore(99);
+		const { task } = await execute(1, 0, { nodeType: nodeOfProcess({ clock: new SkippingClock() }) });
+		broken.mockRestore();
+		expect(simulator.requests).toHaveLength(1);
+		expect(task.error?.message).toBe('The pair was merged and billed, but n8n could not store the picture [item 0]');
+		expect(task.error?.description).toContain('n8n says: “ENOSPC: no space left on device”');
+		expect(task.error?.description).toMatch(/request_id: [0-9a-f-]{36}, log_id: /);
+	});
+});
