@@ -7,6 +7,14 @@ import type {
 	INodeProperties,
 } from 'n8n-workflow';
 
+const keyRefused =
+	'AILabTools did not accept the API key. Copy it again from the developer console: https://www.ailabtools.com/developer.';
+
+const failWhen = (key: string, value: unknown, message: string) => ({
+	type: 'responseSuccessBody' as const,
+	properties: { key, value, message },
+});
+
 /** How a request to AILabTools is signed, and how a key is tried out without spending credits. */
 export class AiLabToolsApi implements ICredentialType {
 	name = 'aiLabToolsApi';
@@ -15,7 +23,8 @@ export class AiLabToolsApi implements ICredentialType {
 
 	icon: Icon = { light: 'file:../icons/mergePortraits.svg', dark: 'file:../icons/mergePortraits.dark.svg' };
 
-	documentationUrl = 'https://www.ailabtools.com/docs/ai-portrait/effects/face-fusion/api';
+	// Where a key is made, which is what somebody with this dialog before them needs.
+	documentationUrl = 'https://www.ailabtools.com/developer';
 
 	properties: INodeProperties[] = [
 		{
@@ -25,7 +34,7 @@ export class AiLabToolsApi implements ICredentialType {
 			typeOptions: { password: true },
 			default: '',
 			required: true,
-			description: 'The key that your AILabTools account shows in its developer console',
+			hint: 'Make it in the developer console of AILabTools: https://www.ailabtools.com/developer',
 		},
 		{
 			displayName: 'Base URL',
@@ -46,28 +55,39 @@ export class AiLabToolsApi implements ICredentialType {
 		return { ...requestOptions, headers: { ...requestOptions.headers, 'ailabapi-api-key': apiKey } };
 	}
 
+	/**
+	 * Asks for the balance, which is free. A page that answers 200 is not enough: the rules look for AILabTools' envelope
+	 * with its list of balances. They read bodies of every status, since n8n 1 has words of its own for statuses. A rule
+	 * makes the test fail when the field has the value; `undefined`: when there is none. The first that does so speaks.
+	 * n8n shows no text when a test succeeds, so the balance stays untold.
+	 */
 	test: ICredentialTestRequest = {
 		request: {
 			baseURL: '={{ $credentials.baseUrl.trim().replace(/\\/+$/, "") }}',
 			url: '/api/common/query-credits',
+			// Another host must not get the key.
 			disableFollowRedirect: true,
+			ignoreHttpStatusErrors: true,
 		},
 		rules: [
-			{
-				type: 'responseCode',
-				properties: {
-					value: 401,
-					message: 'AILabTools did not accept the API key. Copy it again from the developer console of your account.',
-				},
-			},
-			{
-				type: 'responseCode',
-				properties: { value: 403, message: 'This AILabTools account is locked. Please contact AILabTools support.' },
-			},
-			{
-				type: 'responseCode',
-				properties: { value: 404, message: 'No AILabTools API answers at this address. Check the Base URL.' },
-			},
+			failWhen('error_detail.code', 'ERROR_USER_NOT_EXISTS', keyRefused),
+			failWhen('error_detail.code', 'ERROR_APPLICATIONS_NOT_EXISTS', keyRefused),
+			failWhen(
+				'error_detail.code',
+				'ERROR_USER_LOCKED',
+				'This AILabTools account is locked. Contact AILabTools support, then test the credential again.',
+			),
+			failWhen(
+				'request_id',
+				undefined,
+				'No AILabTools API answers at this address. Check the Base URL: its default is https://www.ailabapi.com.',
+			),
+			failWhen('data.length', 0, 'AILabTools lists no credits for this key. Buy some, then test the credential again.'),
+			failWhen(
+				'data[0].balance',
+				undefined,
+				'AILabTools did not tell the balance of this key. Test the credential again later. If it stays like this, contact AILabTools support.',
+			),
 		],
 	};
 }

@@ -141,8 +141,16 @@ describe('n8n 2.41.1 in a browser', () => {
 		await dialog.getByText('More details').click();
 		await dialog.getByText('AILabTools did not accept the API key.').first().waitFor();
 		await picture('message-credential');
+		const links = dialog.locator('a[href^="https://www.ailabtools.com/developer"]');
+		expect(await links.count()).toBeGreaterThan(0);
 
 		await type('apiKey', KEY);
+		await type('baseUrl', lab.server.url);
+		await byId('credential-save-button').click();
+		await dialog.getByText('No AILabTools API answers at this address.').first().waitFor();
+		await editor.screenshot('message-other-site');
+		await type('baseUrl', lab.simulator.baseUrl);
+
 		await byId('credential-save-button').click();
 		// n8n closes the dialog when all is well, and says so when it is opened again.
 		await dialog.waitFor({ state: 'hidden' });
@@ -174,6 +182,10 @@ describe('n8n 2.41.1 in a browser', () => {
 		const merged = output.locator('img').or(output.locator('embed')).first();
 		await merged.waitFor();
 		await picture('merged');
+		// n8n takes a type with "tool" in its name for an agent's tool, and warns of parameters that no agent fills in.
+		expect(await output.innerText()).not.toContain('filled by AI');
+		const readme = 'https://github.com/n8n-nodes-merge-portraits/n8n-nodes-merge-portraits';
+		expect(await page.getByRole('link', { name: 'Docs' }).getAttribute('href')).toMatch(new RegExp(`^${readme}\\?`));
 		const [request] = lab.simulator.requests;
 		expect(request).toMatchObject({ status: 200, fields: { source_similarity: '0.8' } });
 		const source = new URL((await merged.getAttribute('src')) ?? '', page.url()).href;

@@ -10,21 +10,16 @@ import { freePort } from '../../lab/n8n/processes';
 import { faceless, portrait } from '../../lab/portraits';
 import type { RecordedRequest } from '../../lab/simulator/simulator';
 import { chain, node, readFiles, start, to } from '../../lab/n8n/workflows';
+import { startSite, type SiteAnswer } from './services/site';
 import { batch, MERGE, mergePortraits, OWN_SIMILARITY, writeFile } from './workflows';
 
 const SIDE = { width: 240, height: 240 };
 
-/** How a credential that does not work is told of. Version 1 loses what the package would say and has words of its own. */
-const CREDENTIAL_MESSAGES = {
-	'2.41.1': {
-		wrongKey: 'AILabTools did not accept the API key. Copy it again from the developer console of your account.',
-		otherService: 'No AILabTools API answers at this address. Check the Base URL.',
-	},
-	'1.123.81': {
-		wrongKey: 'Authorization failed - please check your credentials',
-		otherService: 'The resource you are requesting could not be found',
-	},
-};
+const LOCKED_KEY = 'locked-key';
+const EMPTY_KEY = 'empty-key';
+const OTHER_SITE =
+	'No AILabTools API answers at this address. Check the Base URL: its default is https://www.ailabapi.com.';
+const NOT_FOUND: SiteAnswer = { status: 404, headers: { 'content-type': 'text/html' }, body: '<h1>Not found</h1>' };
 
 /** Ten pairs of which the fourth has no face to take, and six of which all have. */
 const TEN = ['anna', 'ben', 'clara', 'deniz', 'emil', 'fatma', 'goran', 'hana', 'ivo', 'jana'];
@@ -44,7 +39,8 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 	let lab: Lab;
 
 	beforeAll(async () => {
-		lab = await openLab({ version, name: 'installation' });
+		const accounts = [{ key: KEY }, { key: LOCKED_KEY, locked: true }, { key: EMPTY_KEY, credits: 0 }];
+		lab = await openLab({ version, name: 'installation', simulator: { accounts } });
 		await providePictures(lab);
 	}, 900_000);
 	afterAll(async () => await lab?.close());
@@ -127,21 +123,68 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 			expect(lab.simulator.requests).toHaveLength(0);
 		});
 
-		it('says of a wrong key that it was not accepted', async () => {
-			expect(await test({ apiKey: 'wrong', baseUrl: lab.simulator.baseUrl })).toEqual({
-				status: 'Error',
-				message: CREDENTIAL_MESSAGES[version].wrongKey,
-			});
+		it('accepts a key whose credits are used up: a merge will say so', async () => {
+			expect(await test({ apiKey: EMPTY_KEY, baseUrl: lab.simulator.baseUrl })).toMatchObject({ status: 'OK' });
 		});
 
-		it('says another thing of an address where nobody answers, and of one where another service does', async () => {
+		it.each([
+			[
+				'a wrong key',
+				'wrong',
+				'AILabTools did not accept the API key. Copy it again from the developer console: https://www.ailabtools.com/developer.',
+			],
+			[
+				'a locked account',
+				LOCKED_KEY,
+				'This AILabTools account is locked. Contact AILabTools support, then test the credential again.',
+			],
+		])('says of %s what to do', async (_what, apiKey, message) => {
+			expect(await test({ apiKey, baseUrl: lab.simulator.baseUrl })).toEqual({ status: 'Error', message });
+		});
+
+		it('refuses n8n itself as Base URL, and an address where nobody answers', async () => {
+			expect(await test({ apiKey: KEY, baseUrl: lab.server.url })).toEqual({ status: 'Error', message: OTHER_SITE });
 			const nobody = await test({ apiKey: KEY, baseUrl: `http://127.0.0.1:${await freePort()}` });
 			expect(nobody).toEqual({ status: 'Error', message: expect.stringMatching(/ECONNREFUSED|refused/i) });
-			const other = await test({ apiKey: KEY, baseUrl: `${lab.simulator.baseUrl}/elsewhere` });
-			expect(other).toEqual({
-				status: 'Error',
-				message: CREDENTIAL_MESSAGES[version].otherService,
-			});
+		});
+
+		const json = (body: unknown) => ({ headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+		it.each<[string, SiteAnswer, string?]>([
+			['a page', { status: 200, headers: { 'content-type': 'text/html' }, body: '<h1>Welcome</h1>' }],
+			['nothing', { status: 200 }],
+			['JSON', { status: 200, ...json({ data: [{ id: 1 }] }) }],
+			['a list', { status: 200, ...json([{ balance: 5 }]) }],
+			['balances without the envelope', { status: 200, ...json({ data: [{ balance: 5 }] }) }],
+			['a refusal of its own', { status: 401, ...json({ message: 'Unauthorized' }) }],
+			['that there is no such page', NOT_FOUND],
+			[
+				'the envelope without balances',
+				{ status: 429, ...json({ request_id: 'r', log_id: 'l', error_detail: { code: 'EXCEEDING_LIMITS' } }) },
+				'AILabTools did not tell the balance of this key. Test the credential again later. If it stays like this, contact AILabTools support.',
+			],
+			[
+				'the envelope with an empty list',
+				{ status: 200, ...json({ request_id: 'r', log_id: 'l', data: [] }) },
+				'AILabTools lists no credits for this key. Buy some, then test the credential again.',
+			],
+		])('refuses a site that answers with %s', async (_what, answer, message = OTHER_SITE) => {
+			const site = await startSite(answer);
+			try {
+				expect(await test({ apiKey: KEY, baseUrl: site.url })).toEqual({ status: 'Error', message });
+			} finally {
+				await site.close();
+			}
+		});
+
+		it('does not take the key to where it is sent on', async () => {
+			const location = `${lab.simulator.baseUrl}/api/common/query-credits`;
+			const site = await startSite({ status: 302, headers: { location } });
+			try {
+				expect(await test({ apiKey: KEY, baseUrl: site.url })).toEqual({ status: 'Error', message: OTHER_SITE });
+				expect([site.requests.length, lab.simulator.creditRequests.length]).toEqual([1, 0]);
+			} finally {
+				await site.close();
+			}
 		});
 	});
 
@@ -218,6 +261,47 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 			expect(items).toHaveLength(9);
 			expect(items.map(({ json }) => json.lookedBack)).toEqual(items.map(({ json }) => json.pair));
 			expect(await mismatched(items)).toEqual([]);
+		});
+	});
+
+	describe('a 404', () => {
+		it("of AILabTools about a pair's face is that pair's: the other five are merged", async () => {
+			lab.simulator.setFault(({ files }) =>
+				files.image_target?.fileName === 'deniz.png'
+					? { kind: 'status', status: 404, code: 'ERROR_FACE_NOT_FOUND' }
+					: undefined,
+			);
+			const execution = await lab.run(batch(lab.files, 'six', { onError: 'continueRegularOutput' }));
+			expect(execution.status).toBe('success');
+			const items = execution.items('After');
+			expect(items.filter((item) => !isMerged(item)).map(({ json }) => json)).toEqual([
+				expect.objectContaining({ pair: 'deniz.png', code: 'ERROR_FACE_NOT_FOUND', httpStatus: 404 }),
+			]);
+			expect(items.filter(isMerged)).toHaveLength(5);
+			expect(await mismatched(items.filter(isMerged))).toEqual([]);
+			expect(lab.simulator.requests).toHaveLength(6);
+		});
+
+		it('of another site stops the batch after one request', async () => {
+			const site = await startSite(NOT_FOUND);
+			try {
+				const data = { apiKey: KEY, baseUrl: site.url };
+				const credential = { name: 'Another address', type: 'aiLabToolsApi', data };
+				const aiLabToolsApi = await lab.call<{ id: string; name: string }>('POST', '/credentials', credential);
+				const execution = await lab.run(
+					batch(lab.files, 'six', {
+						credentials: { aiLabToolsApi },
+						parameters: { options: { maxConcurrency: 1 } },
+						onError: 'continueRegularOutput',
+					}),
+				);
+				const items = execution.items('After');
+				expect(items.filter(isMerged)).toHaveLength(0);
+				expect(items[0].json.description).toContain("'Base URL'");
+				expect(site.requests).toHaveLength(1);
+			} finally {
+				await site.close();
+			}
 		});
 	});
 

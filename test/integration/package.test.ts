@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 import { packTarball } from '../../lab/n8n/pack';
+import { runProcess } from '../../lab/n8n/processes';
+import { startSite } from '../e2e/services/site';
 
 const project = resolve(__dirname, '../..');
 
@@ -48,6 +50,29 @@ test('it loads where there is nothing but packages of n8n', () => {
 	`;
 	const output = execFileSync(process.execPath, ['-e', script], { cwd: outside, env: environment, encoding: 'utf8' });
 	expect(JSON.parse(output)).toEqual(['aiLabToolsApi', 'mergePortraits', 1]);
+});
+
+test("n8n's own tool finds it eligible for n8n Cloud", () => {
+	const output = execFileSync('npx', ['n8n-node', 'cloud-support'], { cwd: project, encoding: 'utf8' });
+	expect(output).toContain('Status: eligible');
+});
+
+test('npm publish refuses by hand, and so does what n8n has run before it', async () => {
+	// Set in `.npmrc`, `ignore-scripts` keeps npm from running `prepublishOnly`: the provenance asked for stops it.
+	const registry = await startSite({ status: 404 });
+	const token = `--${registry.url.replace('http:', '')}/:_authToken=none`;
+	const args = ['publish', '--registry', registry.url, token];
+	const published = await runProcess('npm', args, { cwd: project, env: environment });
+	await registry.close();
+	expect(published).toMatchObject({
+		exitCode: 1,
+		stderr: expect.stringContaining('provenance generation not supported'),
+	});
+
+	const before = async (env: NodeJS.ProcessEnv) =>
+		await runProcess('npm', ['run', 'prepublishOnly'], { cwd: project, env: { ...environment, ...env } });
+	expect(await before({})).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('npm run release') });
+	expect(await before({ RELEASE_MODE: 'true' })).toMatchObject({ exitCode: 0 });
 });
 
 describe("n8n's verification scan", () => {
