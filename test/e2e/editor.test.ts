@@ -212,7 +212,7 @@ describe('n8n 2.41.1 in a browser', () => {
 				name: 'message-too-small',
 				target: 'small.png',
 				message: "'Target Input Binary Field' is 100 × 100 px, allowed: width and height larger than 128 px",
-				advice: 'Put an Edit Image node before this one',
+				advice: 'Provide a larger picture',
 			},
 			{
 				name: 'message-wrong-key',

