@@ -40,6 +40,11 @@ export interface SimulatorOptions {
 	accounts?: AccountOptions[];
 	/** How long a merge takes at least, in ms; default 0. */
 	latencyMs?: number;
+	/**
+	 * A line whose delay varies: each merge request gets to its account late, by up to so many ms, the same for the same
+	 * place in the order of arrival; default 0.
+	 */
+	delayMs?: number;
 	/** Default `jpeg`. */
 	outputFormat?: 'jpeg' | 'png';
 	/** Whether answers have the older error_code fields; default `full`: they do. */
@@ -86,7 +91,7 @@ const UNLIMITED_BALANCE = 999_999_999;
  * @throws Error when the port is taken
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-	const { latencyMs = 0, outputFormat = 'jpeg', answerShape = 'full', answerPicture } = options;
+	const { latencyMs = 0, delayMs = 0, outputFormat = 'jpeg', answerShape = 'full', answerPicture } = options;
 	const { keepBytes = answerPicture === undefined } = options;
 	const { accounts: accountOptions = [{ key: 'simulator-key' }] } = options;
 	const accounts = new Map(accountOptions.map((account) => [account.key, new Account(account)]));
@@ -128,7 +133,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 	async function merge(exchange: Exchange): Promise<void> {
 		const { record } = exchange;
 		const account = accountOf(record);
-		account.enter(record.startedAt);
+		if (delayMs > 0) await sleep(delayMs * chance(record.index), undefined, { signal });
+		account.enter(performance.now());
 		try {
 			const files = await exchange.readForm(keepBytes, answerPicture === undefined);
 			const wrong = fault?.(record);
@@ -257,6 +263,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 			await Promise.all(running);
 		},
 	};
+}
+
+/** From 0 to 1, as good as random, always the same for the same number. */
+function chance(number: number): number {
+	return Number.parseInt(sha256(Buffer.from(`${number}`)).slice(0, 8), 16) / 2 ** 32;
 }
 
 /** The documented list of credits, universal ones only. Its times are taken to be seconds since 1970. */
