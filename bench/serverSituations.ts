@@ -40,6 +40,8 @@ const varying = (name: string, account: ServerSituation['account']): ServerSitua
 	phases: [{ batches: [100] }],
 });
 
+const fixedWindows = { maxRequestsPerSecond: 5, rateLimit: 'fixedWindow' as const };
+
 const large = (maxConcurrency: number): ServerSituation => ({
 	name: `60 pairs of 3.8 MB, Max Concurrent Requests ${maxConcurrency}`,
 	serviceMs: 500,
@@ -91,7 +93,7 @@ export const visitorSituations: ServerSituation[] = [
 		phases: [{ batches: [30, 30, 30], stopped: 1 }],
 	},
 	varying('2 per second', { maxRequestsPerSecond: 2 }),
-	varying('5 per second, fixed windows', { maxRequestsPerSecond: 5 }),
+	varying('5 per second, fixed windows', fixedWindows),
 	varying('3 at a time', { maxConcurrentRequests: 3 }),
 	varying('4 at a time and 6 per second', { maxConcurrentRequests: 4, maxRequestsPerSecond: 6 }),
 ];

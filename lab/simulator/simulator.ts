@@ -91,7 +91,7 @@ const UNLIMITED_BALANCE = 999_999_999;
  * @throws Error when the port is taken
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-	const { latencyMs = 0, delayMs = 0, outputFormat = 'jpeg', answerShape = 'full', answerPicture } = options;
+	const { latencyMs = 0, outputFormat = 'jpeg', answerShape = 'full', answerPicture } = options;
 	const { keepBytes = answerPicture === undefined } = options;
 	const { accounts: accountOptions = [{ key: 'simulator-key' }] } = options;
 	const accounts = new Map(accountOptions.map((account) => [account.key, new Account(account)]));
@@ -132,6 +132,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 	/** The checks in the order of the service: who, how often, the form, the pictures, the price. */
 	async function merge(exchange: Exchange): Promise<void> {
 		const { record } = exchange;
+		const { delayMs = 0 } = options;
 		const account = accountOf(record);
 		if (delayMs > 0) await sleep(delayMs * chance(record.index), undefined, { signal });
 		account.enter(performance.now());
