@@ -74,7 +74,9 @@ const SERVER_FIGURES = {
 	batchToIdeal: ({ batchSpan }: ServerFigures, { batches, idealSeconds }: ServerResult) =>
 		batches.length === 0 ? Number.NaN : batchSpan / idealSeconds,
 	/** MB of 1024 × 1024 bytes */
-	memory: ({ memory }: ServerFigures) => (memory === 0 ? Number.NaN : memory),
+	memory: ({ memory }: ServerFigures) => memory || Number.NaN,
+	/** MB of 1024 × 1024 bytes */
+	memoryBefore: ({ memoryBefore }: ServerFigures) => memoryBefore || Number.NaN,
 	/** The worker that merged least, beside an equal share. */
 	leastShare: ({ shares = [] }: ServerFigures) =>
 		shares.length === 0 ? Number.NaN : (shares.length * Math.min(...shares)) / sum(shares),

@@ -30,6 +30,7 @@ const SERVER_COLUMNS: Array<{ title: string; name: ServerFigureName; digits: num
 	{ title: 'batches, s', name: 'batchSpan', digits: 1 },
 	{ title: 'batches ÷ ideal', name: 'batchToIdeal', digits: 2 },
 	{ title: 'peak memory, MB', name: 'memory', digits: 0 },
+	{ title: 'before, MB', name: 'memoryBefore', digits: 0 },
 	{ title: 'least share', name: 'leastShare', digits: 2 },
 ];
 
@@ -146,7 +147,8 @@ function inServer({ visitors, workers }: Results): string {
 
 n8n as a server, with pictures of 50 KB unless said otherwise (${[...new Set(parts.map(({ date }) => date))].join(', ')}). A
 visitor sends a pair to a webhook and waits for the picture; a batch is an execution that reads its pairs from disk. Each
-situation begins with a process that has merged nothing; after a colon is what then happens there. Pictures that a
+situation begins with an account that this n8n does not know, and where there is one process, with a new one; after a colon
+is what then happens there. Pictures that a
 visitor, or an execution that nobody stopped, did not get are **lost**. **wait**: from a visitor's call to the end of the
 answer, in service times. **batches**: from the first request to the end of the last merge for a batch. **ideal** as above;
 where a line delays each request by a random time of up to 100 ms, half of that is part of what a request takes.

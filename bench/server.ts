@@ -40,8 +40,10 @@ export interface ServerFigures {
 	span: number;
 	/** From the first request's start to the end of the last merge for a batch. */
 	batchSpan: number;
-	/** The most resident memory that the server's process has had by then, MB of 1024 × 1024 bytes; 0 where it is not known. */
+	/** The most resident memory that a process that merges has had by then, MB of 1024 × 1024 bytes; 0 where it is not known. */
 	memory: number;
+	/** The same before the phase. */
+	memoryBefore: number;
 	/** Pairs merged by each worker by the time the first of them was done with all of its. */
 	shares?: number[];
 }
@@ -55,6 +57,7 @@ export interface BatchFigures {
 }
 
 interface Worker {
+	pid: number | undefined;
 	output(): string;
 }
 
@@ -209,6 +212,8 @@ interface Run {
 async function runPhase({ lab, service, callers, phase, first, workers }: Run): Promise<ServerFigures> {
 	const { visitors = { count: 0 }, batches = [], stopped } = phase;
 	service.reset();
+	const processes = workers ?? [lab.server];
+	const memoryBefore = await peakMemory(processes);
 	const ranges = batches.map((count, index) => ({
 		from: first + batches.slice(0, index).reduce((sum, other) => sum + other, 0),
 		count,
@@ -251,7 +256,8 @@ async function runPhase({ lab, service, callers, phase, first, workers }: Run): 
 		refused: requests.filter(({ status }) => status === 429).length,
 		span: spanOf(requests, requests),
 		batchSpan: spanOf(requests, ofBatches),
-		memory: await peakMemory(lab.server.pid),
+		memory: await peakMemory(processes),
+		memoryBefore,
 		...(workers && { shares: sharesOf(workers, ids, ofBatches, batchOf) }),
 	};
 }
@@ -266,10 +272,13 @@ function spanOf(all: RecordedRequest[], some: RecordedRequest[]): number {
 	return (end - first.startedAt) / 1_000;
 }
 
-/** MB of 1024 × 1024 bytes. Only Linux tells it of another process. */
-async function peakMemory(pid: number | undefined): Promise<number> {
-	const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-	return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+/** Of the largest, MB of 1024 × 1024 bytes. Only Linux tells it of another process. */
+async function peakMemory(processes: Array<Pick<Worker, 'pid'>>): Promise<number> {
+	const peaks = processes.map(async ({ pid }) => {
+		const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+		return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+	});
+	return Math.max(...(await Promise.all(peaks)));
 }
 
 /** Once a worker is done, the others have the account to themselves, so that counts only until then. */

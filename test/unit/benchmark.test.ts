@@ -101,6 +101,7 @@ describe('what is expected of the node in a server', () => {
 			span: idealSeconds,
 			batchSpan: idealSeconds,
 			memory: 500,
+			memoryBefore: 450,
 			shares: [60, 60, 60],
 		};
 		const { serviceMs } = situation;
