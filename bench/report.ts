@@ -37,7 +37,7 @@ const SERVER_COLUMNS: Array<{ title: string; name: ServerFigureName; digits: num
 /** One row for each contestant of each phase. */
 export function serverTable(results: ServerResult[]): Array<Record<string, string>> {
 	return results.flatMap((result) =>
-		result.contestants.map(({ id, name }) => ({
+		result.contestants.map(({ id, name, runs: [run] }) => ({
 			'in a server': result.name,
 			contestant: name,
 			...Object.fromEntries(
@@ -47,6 +47,7 @@ export function serverTable(results: ServerResult[]): Array<Record<string, strin
 					return [title, percent ? `${number(100 * median, digits)} %` : number(median, digits)];
 				}),
 			),
+			'paid of each': run && run.batches.length > 1 ? run.batches.map(({ paid }) => paid).join(', ') : '–',
 		})),
 	);
 }
@@ -148,11 +149,13 @@ function inServer({ visitors, workers }: Results): string {
 n8n as a server, with pictures of 50 KB unless said otherwise (${[...new Set(parts.map(({ date }) => date))].join(', ')}). A
 visitor sends a pair to a webhook and waits for the picture; a batch is an execution that reads its pairs from disk. Each
 situation begins with an account that this n8n does not know, and where there is one process, with a new one; after a colon
-is what then happens there. Pictures that a
-visitor, or an execution that nobody stopped, did not get are **lost**. **wait**: from a visitor's call to the end of the
-answer, in service times. **batches**: from the first request to the end of the last merge for a batch. **ideal** as above;
-where a line delays each request by a random time of up to 100 ms, half of that is part of what a request takes.
-**least share**: pairs merged by the slowest worker, beside an equal share, until the first worker is done.
+is what then happens there.
+
+**lost**: pictures that a visitor, or an execution that nobody stopped, did not get. **wait**: from a visitor's call to the
+end of the answer, in service times. **batches**: from the first request to the end of the last merge for a batch. **paid of
+each**: merges for each of several executions. **before**: peak memory before the visitors or batches came. **least share**:
+pairs merged by the slowest worker, beside an equal share, until the first worker is done. **ideal** as above; where a line
+delays each request by a random time of up to 100 ms, half of that is part of what a request takes.
 
 ${markdown(serverTable(results))}
 ${met(serverExpectations(results))}`;

@@ -67,7 +67,7 @@ type Show = (line: string) => void;
 export async function measureVisitors(show: Show, onResult: (result: ServerResult) => void): Promise<void> {
 	const lab = await openLab({ version: '2.41.1', name: 'bench', files: PICTURES_FOLDER });
 	try {
-		for (const situation of visitorSituations) await measure(lab, situation, { show, onResult, isFresh: true });
+		for (const situation of visitorSituations) await measure(lab, situation, { show, onResult });
 	} finally {
 		await lab.close();
 	}
@@ -78,7 +78,7 @@ export async function measureWorkers(show: Show, onResult: (result: ServerResult
 	const lab = await openLab({ version: '2.41.1', name: 'bench', files: PICTURES_FOLDER });
 	try {
 		for (const situation of workerSituations) {
-			await measure(lab, situation, { show, onResult, isFresh: true, suffix: ONE_PROCESS });
+			await measure(lab, situation, { show, onResult, suffix: ONE_PROCESS });
 		}
 	} finally {
 		await lab.close();
@@ -97,21 +97,20 @@ export async function measureWorkers(show: Show, onResult: (result: ServerResult
 interface Measuring {
 	show: Show;
 	onResult(result: ServerResult): void;
-	/** Whether n8n is started anew first. */
-	isFresh?: boolean;
+	/** Those of queue mode, which goes on as it is; without them, the process is started anew. */
 	workers?: Worker[];
 	/** Behind the situation's name. */
 	suffix?: string;
 }
 
 async function measure(lab: Lab, situation: ServerSituation, measuring: Measuring): Promise<void> {
-	const { show, onResult, isFresh = false, workers, suffix = '' } = measuring;
+	const { show, onResult, workers, suffix = '' } = measuring;
 	const { phases, serviceMs, delayMs, account } = situation;
 	const pairs = phases.reduce((sum, phase) => sum + (phase.samePictures ? 0 : pairsOf(phase)), 0);
 	const { merged: answerPicture } = await makePictures({ pairs, pictureBytes: pictureBytesOf(situation) });
 	const results = new Map<Phase, ServerResult>();
 	for (const contestant of serverContestants) {
-		if (isFresh) await lab.restart({});
+		if (!workers) await lab.restart({});
 		// At an address of its own: nothing is known yet of this account.
 		const service = await startSimulator({
 			...{ latencyMs: serviceMs, delayMs, answerPicture },
@@ -219,9 +218,16 @@ async function runPhase({ lab, service, callers, phase, first, workers }: Run): 
 		count,
 	}));
 	const ids = await Promise.all(ranges.map(async ({ from, count }) => await callers.start(from, count)));
+	let haveEnded = false;
+	const end = async () => {
+		const executions = await Promise.all(ids.map(async (id) => await lab.finished(id)));
+		haveEnded = true;
+		return executions;
+	};
 	const stop = async (id: string) => {
 		const third = pairsOf(phase) / 3;
-		while (service.requests.filter(isPaid).length < third) await sleep(20);
+		while (!haveEnded && service.requests.filter(isPaid).length < third) await sleep(20);
+		// Refused where nothing is left to be stopped.
 		await lab.call('POST', `/executions/${id}/stop`, {});
 	};
 	const visit = async (index: number) => {
@@ -232,7 +238,7 @@ async function runPhase({ lab, service, callers, phase, first, workers }: Run): 
 	};
 	const [visits, executions] = await Promise.all([
 		Promise.all(Array.from({ length: visitors.count }, async (_, index) => await visit(index))),
-		Promise.all(ids.map(async (id) => await lab.finished(id))),
+		end(),
 		...ids.filter((_, index) => index === stopped).map(stop),
 	]);
 
