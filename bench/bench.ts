@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: the same batches merged by this node and by what users build without it, in a real n8n against the
- * simulator. `--quick` leaves out what takes long, and writes nothing; `--report` measures nothing, and writes page and
- * charts anew from `results.json`.
+ * simulator. `--quick` leaves out what takes long, and writes nothing; `--visitors` measures only n8n as a server, and
+ * `--workers` only its queue mode, which needs what `lab/n8n/services.ts` installs; `--report` measures nothing, and writes
+ * page and charts anew from `results.json`.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { arch, cpus, totalmem, type } from 'node:os';
@@ -15,12 +16,13 @@ import { runProcess } from '../lab/n8n/processes';
 import { progressLine } from '../lab/n8n/progress';
 import { drawCharts } from './charts';
 import { contestants, type ContestantId } from './contestants';
-import { expectations, timedExpectations } from './expectations';
+import { expectations, serverExpectations, timedExpectations, type Expectation } from './expectations';
 import { prepareMeasuring, type Figures } from './measure';
 import { measureOverhead } from './overhead';
 import { makePictures } from './pictures';
-import { page, table } from './report';
-import type { Results, SituationResult } from './results';
+import { page, serverTable, table } from './report';
+import type { Results, ServerPart, SituationResult } from './results';
+import { measureVisitors, measureWorkers } from './server';
 import { idealSeconds, mergeable, quickSituations, SERVICE_MS, situations, type Situation } from './situations';
 
 const PROJECT = resolve(__dirname, '..');
@@ -33,26 +35,60 @@ const OVERHEAD_JOBS = [
 	{ pairs: 100, pictureBytes: 1_200_000, rounds: 7 },
 ];
 
+/** What is measured only when asked for, and otherwise stays as it is in `results.json`. */
+const PARTS = { visitors: measureVisitors, workers: measureWorkers };
+
 async function main(): Promise<void> {
-	const quick = process.argv.includes('--quick');
-	const results: Results = process.argv.includes('--report')
-		? JSON.parse(await readFile(RESULTS, 'utf8'))
-		: await run(quick);
+	const has = (flag: string) => process.argv.includes(`--${flag}`);
+	const quick = has('quick');
+	const parts = (['visitors', 'workers'] as const).filter(has);
+	const earlier: Results = JSON.parse(await readFile(RESULTS, 'utf8'));
+	const results: Results =
+		has('report') || parts.length > 0
+			? earlier
+			: { ...(await run(quick)), visitors: earlier.visitors, workers: earlier.workers };
+	for (const part of parts) results[part] = await measurePart(part);
 	if (!quick) await publish(results);
+	if (parts.length > 0) return show(parts.flatMap((part) => serverExpectations(results[part]?.results ?? [])));
 	const counted = expectations(results);
-	const timed = quick ? [] : timedExpectations(results);
+	show(counted, quick ? [] : timedExpectations(results));
+}
+
+/** Only those that hold on any machine make this program fail. */
+function show(counted: Expectation[], timed: Expectation[] = []): void {
 	console.table([...counted, ...timed].map((expectation) => ({ ...expectation, met: expectation.met ? 'yes' : 'NO' })));
 	const missed = counted.filter(({ met }) => !met).length;
 	console.log(`Expectations: ${counted.length - missed} passed, ${missed} failed`);
 	process.exitCode = Math.min(1, missed);
 }
 
+async function measurePart(part: keyof typeof PARTS): Promise<ServerPart> {
+	const progress = progressLine();
+	const started = Date.now();
+	const measured: ServerPart = { date: today(), results: [] };
+	const minutes = () => Math.round((Date.now() - started) / 60_000);
+	await PARTS[part](
+		(line) => progress.show(`${minutes()} min: ${line}`),
+		(result) => {
+			measured.results.push(result);
+			progress.done();
+			// Most columns say nothing of most situations.
+			const rows = serverTable([result]).map(Object.entries<string>);
+			console.table(rows.map((row) => Object.fromEntries(row.filter(([, value]) => value !== '–'))));
+		},
+	);
+	progress.done();
+	return measured;
+}
+
+const today = () => new Date().toISOString().slice(0, 10);
+
 async function run(quick: boolean): Promise<Results> {
 	const progress = progressLine();
 	const installation = await installN8n('2.41.1', progress.show);
 	const [chosen, rounds] = quick ? [quickSituations, 1] : [situations, ROUNDS];
 	const results: Results = {
-		date: new Date().toISOString().slice(0, 10),
+		date: today(),
 		machine: machine(),
 		versions: await versions(installation),
 		serviceMs: SERVICE_MS,

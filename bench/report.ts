@@ -1,7 +1,7 @@
 /** The results in words: tables for the terminal, and the page in `docs`. */
-import { expectations, timedExpectations } from './expectations';
-import { figure, shortly, spread, type FigureName, type Spread } from './figures';
-import type { Results, SituationResult } from './results';
+import { expectations, serverExpectations, timedExpectations, type Expectation } from './expectations';
+import { figure, serverFigure, shortly, spread, type FigureName, type ServerFigureName, type Spread } from './figures';
+import type { Results, ServerResult, SituationResult } from './results';
 
 /** The columns of a situation's table: the figure and, in brackets, how many times the node's that is. */
 const COLUMNS: Array<{ title: string; name: FigureName; digits: number; ratio?: boolean }> = [
@@ -16,6 +16,41 @@ const COLUMNS: Array<{ title: string; name: FigureName; digits: number; ratio?: 
 	{ title: 'stored, KB', name: 'stored', digits: 0 },
 	{ title: 'stored per merged, KB', name: 'storedPerMerged', digits: 1, ratio: true },
 ];
+
+const SERVER_COLUMNS: Array<{ title: string; name: ServerFigureName; digits: number; percent?: boolean }> = [
+	{ title: 'visitors served', name: 'served', digits: 0 },
+	{ title: 'pairs merged', name: 'merged', digits: 0 },
+	{ title: 'lost', name: 'lost', digits: 0 },
+	{ title: 'requests', name: 'requests', digits: 0 },
+	{ title: 'refused', name: 'refusedShare', digits: 1, percent: true },
+	{ title: 'span, s', name: 'span', digits: 1 },
+	{ title: 'span ÷ ideal', name: 'spanToIdeal', digits: 2 },
+	{ title: 'middle wait', name: 'middleWait', digits: 1 },
+	{ title: 'slowest wait', name: 'slowestWait', digits: 1 },
+	{ title: 'batches, s', name: 'batchSpan', digits: 1 },
+	{ title: 'batches ÷ ideal', name: 'batchToIdeal', digits: 2 },
+	{ title: 'peak memory, MB', name: 'memory', digits: 0 },
+	{ title: 'before, MB', name: 'memoryBefore', digits: 0 },
+	{ title: 'least share', name: 'leastShare', digits: 2 },
+];
+
+/** One row for each contestant of each phase. */
+export function serverTable(results: ServerResult[]): Array<Record<string, string>> {
+	return results.flatMap((result) =>
+		result.contestants.map(({ id, name, runs: [run] }) => ({
+			'in a server': result.name,
+			contestant: name,
+			...Object.fromEntries(
+				SERVER_COLUMNS.map(({ title, name: figureName, digits, percent }) => {
+					const { median } = serverFigure(result, id, figureName) ?? { median: Number.NaN };
+					if (!Number.isFinite(median)) return [title, '–'];
+					return [title, percent ? `${number(100 * median, digits)} %` : number(median, digits)];
+				}),
+			),
+			'paid of each': run && run.batches.length > 1 ? run.batches.map(({ paid }) => paid).join(', ') : '–',
+		})),
+	);
+}
 
 /** One row for each contestant: medians, and behind `separator` the range where there is one. */
 export function table(situation: SituationResult, separator = ', '): Array<Record<string, string>> {
@@ -91,13 +126,7 @@ ${markdown(
 )}`;
 	});
 	const all = [...expectations(results), ...timedExpectations(results)];
-	const met = all.map(({ what, expected, measured, met: isMet }) => ({
-		what,
-		expected,
-		measured,
-		met: isMet ? 'yes' : '**no**',
-	}));
-	return `${intro}${sections.join('\n')}
+	return `${intro}${sections.join('\n')}${inServer(results)}
 ## The node alone
 
 The node's \`execute\` in n8n's engine, by turns with a loop as one would first write it: over n8n's HTTP helper, five at a time,
@@ -106,7 +135,34 @@ no checks, no retries, nothing remembered, the template read once. The service a
 ${alone.join('\n')}
 ## What was expected
 
-${markdown(met)}`;
+${met(all)}`;
+}
+
+/** Nothing where nothing was measured. */
+function inServer({ visitors, workers }: Results): string {
+	const parts = [visitors, workers].flatMap((part) => part ?? []);
+	if (parts.length === 0) return '';
+	const results = parts.flatMap((part) => part.results);
+	return `
+## In a server
+
+n8n as a server, with pictures of 50 KB unless said otherwise (${[...new Set(parts.map(({ date }) => date))].join(', ')}). A
+visitor sends a pair to a webhook and waits for the picture; a batch is an execution that reads its pairs from disk. Each
+situation begins with an account that this n8n does not know, and where there is one process, with a new one; after a colon
+is what then happens there.
+
+**lost**: pictures that a visitor, or an execution that nobody stopped, did not get. **wait**: from a visitor's call to the
+end of the answer, in service times. **batches**: from the first request to the end of the last merge for a batch. **paid of
+each**: merges for each of several executions. **before**: peak memory before the visitors or batches came. **least share**:
+pairs merged by the slowest worker, beside an equal share, until the first worker is done. **ideal** as above; where a line
+delays each request by a random time of up to 100 ms, half of that is part of what a request takes.
+
+${markdown(serverTable(results))}
+${met(serverExpectations(results))}`;
+}
+
+function met(expected: Expectation[]): string {
+	return markdown(expected.map((expectation) => ({ ...expectation, met: expectation.met ? 'yes' : '**no**' })));
 }
 
 function markdown(rows: Array<Record<string, string>>): string {

@@ -76,7 +76,11 @@ export const mergeable = ({ pairs, badTargets = 0 }: Situation): number => pairs
 
 /** The time that requests take, in seconds, when they wait for nothing but the account. */
 export function idealSeconds(situation: Situation): number {
-	const { maxConcurrentRequests = Infinity, maxRequestsPerSecond = Infinity } = situation.account;
-	const pairs = mergeable(situation);
-	return Math.max((pairs * SERVICE_MS) / 1_000 / maxConcurrentRequests, pairs / maxRequestsPerSecond);
+	return idealSpan(situation.account, mergeable(situation), SERVICE_MS);
+}
+
+/** The same for so many pairs that take `requestMs` each. */
+export function idealSpan(account: Situation['account'], pairs: number, requestMs: number): number {
+	const { maxConcurrentRequests = Infinity, maxRequestsPerSecond = Infinity } = account;
+	return Math.max((pairs * requestMs) / 1_000 / maxConcurrentRequests, pairs / maxRequestsPerSecond);
 }

@@ -168,6 +168,12 @@ export async function openLab({ version, name, env, files: givenFiles, simulator
 			return id;
 		},
 
+		/** Has a workflow's trigger listen. In queue mode its webhook may answer 404 for a moment more. */
+		async activate(workflowId: string): Promise<void> {
+			const { versionId } = await call<{ versionId: string }>('GET', `/workflows/${workflowId}`);
+			await call('POST', `/workflows/${workflowId}/activate`, { versionId });
+		},
+
 		/** Starts a workflow from its trigger `Start`. Gives the execution's id. */
 		startWorkflow,
 		finished,

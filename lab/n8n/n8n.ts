@@ -48,6 +48,8 @@ interface StartServerOptions {
 }
 
 interface RunningN8n {
+	/** Of its process. */
+	pid: number | undefined;
 	/** What it has printed last. */
 	output(): string;
 	/** Settles when the process has ended, of itself or not. */
@@ -134,7 +136,8 @@ export async function createN8n({ installation, userFolder, tarball, env = {} }:
 			if (child.exitCode !== null || child.signalCode) throw new Error(`n8n did not start:\n${output}`);
 			await sleep(200);
 		}
-		return { output: () => output, ended, stop: () => stopProcess(child), kill: () => child.kill('SIGKILL') };
+		const { pid } = child;
+		return { pid, output: () => output, ended, stop: () => stopProcess(child), kill: () => child.kill('SIGKILL') };
 	}
 
 	return {

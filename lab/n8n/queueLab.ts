@@ -1,4 +1,4 @@
-/** A lab in queue mode: n8n's main process and two workers, with Redis, PostgreSQL, and the binaries in the database. */
+/** A lab in queue mode: n8n's main process and its workers, with Redis, PostgreSQL, and the binaries in the database. */
 import { randomBytes } from 'node:crypto';
 
 import { openLab, type Lab, type LabOptions } from './lab';
@@ -8,8 +8,13 @@ import { installServices, startPostgres, startRedis, type Service } from './serv
 
 type Worker = Awaited<ReturnType<N8n['startWorker']>>;
 
+export interface QueueLabOptions extends Omit<LabOptions, 'version'> {
+	/** How many; default 2. Each takes two executions at a time. */
+	workers?: number;
+}
+
 /** Installs and starts everything, minutes the first time; `close` ends all, as does a start that goes wrong. */
-export async function openQueueLab({ env, ...options }: Omit<LabOptions, 'version'>) {
+export async function openQueueLab({ env, workers: count = 2, ...options }: QueueLabOptions) {
 	const services: Service[] = [];
 	const workers: Worker[] = [];
 	let lab: Lab | undefined;
@@ -37,9 +42,9 @@ export async function openQueueLab({ env, ...options }: Omit<LabOptions, 'versio
 				N8N_WORKER_SERVER_ADDRESS: '127.0.0.1',
 			},
 		});
-		for (const name of ['one', 'two']) {
+		for (let number = 1; number <= count; number++) {
 			// A worker has no webhooks of its own and is told where they are.
-			const n8n = await lab.prepare(`worker-${name}`, { WEBHOOK_URL: lab.server.url });
+			const n8n = await lab.prepare(`worker-${number}`, { WEBHOOK_URL: lab.server.url });
 			workers.push(await n8n.startWorker({ port: await freePort(), onOutput: lab.onOutput }));
 		}
 		return { lab, workers, close };

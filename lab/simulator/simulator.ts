@@ -40,6 +40,11 @@ export interface SimulatorOptions {
 	accounts?: AccountOptions[];
 	/** How long a merge takes at least, in ms; default 0. */
 	latencyMs?: number;
+	/**
+	 * A line whose delay varies: each merge request gets to its account late, by up to so many ms, the same for the same
+	 * place in the order of arrival; default 0.
+	 */
+	delayMs?: number;
 	/** Default `jpeg`. */
 	outputFormat?: 'jpeg' | 'png';
 	/** Whether answers have the older error_code fields; default `full`: they do. */
@@ -129,8 +134,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 	/** The checks in the order of the service: who, how often, the form, the pictures, the price. */
 	async function merge(exchange: Exchange): Promise<void> {
 		const { record } = exchange;
+		const { delayMs = 0 } = options;
 		const account = accountOf(record);
-		account.enter(record.startedAt);
+		if (delayMs > 0) await sleep(delayMs * chance(record.index), undefined, { signal });
+		account.enter(performance.now());
 		try {
 			const files = await exchange.readForm(keepBytes, answerPicture === undefined);
 			const wrong = fault?.(record);
@@ -260,6 +267,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 			await Promise.all(running);
 		},
 	};
+}
+
+/** From 0 to 1, as good as random, always the same for the same number. */
+function chance(number: number): number {
+	return Number.parseInt(sha256(Buffer.from(`${number}`)).slice(0, 8), 16) / 2 ** 32;
 }
 
 /** The documented list of credits, universal ones only. Its times are taken to be seconds since 1970. */

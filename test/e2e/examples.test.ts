@@ -89,11 +89,6 @@ describe('examples in n8n 2.41.1', () => {
 		return await lab.finished(await lab.startWorkflow(await add(name, settings)));
 	}
 
-	async function activate(id: string): Promise<void> {
-		const { versionId } = await lab.call<{ versionId: string }>('GET', `/workflows/${id}`);
-		await lab.call('POST', `/workflows/${id}/activate`, { versionId });
-	}
-
 	const succeeded = (execution: Execution) => {
 		expect([execution.status, execution.data.resultData.error?.message]).toEqual(['success', undefined]);
 	};
@@ -180,7 +175,7 @@ describe('examples in n8n 2.41.1', () => {
 		};
 
 		beforeAll(async () => {
-			await activate(await add('form-to-picture', {}));
+			await lab.activate(await add('form-to-picture', {}));
 			// It takes a moment after the activation.
 			while (!(await fetch(`${lab.server.url}/form/merge-portraits`)).ok) await sleep(100);
 		}, 60_000);
@@ -246,7 +241,7 @@ describe('examples in n8n 2.41.1', () => {
 		const night = async () => {
 			lab.simulator.reset();
 			const before = (await executions()).length;
-			await activate(id);
+			await lab.activate(id);
 			while ((await executions()).length === before) await sleep(50);
 			await lab.call('POST', `/workflows/${id}/deactivate`, {});
 			const [latest, ...others] = await executions();
@@ -335,7 +330,7 @@ describe('examples in n8n 2.41.1', () => {
 		const list = ['portrait', ...names, 'wall.png', 'missing.png'];
 		await lab.provide('large/portraits.csv', Buffer.from(list.join('\n')));
 		const id = await add('large-batches', { folder, chunkSize: 3 });
-		await activate(id);
+		await lab.activate(id);
 		const chunk = async (headers: Record<string, string>) =>
 			await fetch(`${lab.server.url}/webhook/merge-chunk`, { method: 'POST', headers });
 		while ((await chunk({})).status === 404) await sleep(100);

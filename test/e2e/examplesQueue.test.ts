@@ -30,8 +30,7 @@ describe('large-batches in queue mode', () => {
 		await lab.provide('portraits.csv', Buffer.from(['portrait', ...names].join('\n')));
 		const settings = { folder: lab.files, chunkSize: 3 };
 		const id = await lab.addWorkflow(withSettings(await readExample('large-batches'), settings));
-		const { versionId } = await lab.call<{ versionId: string }>('GET', `/workflows/${id}`);
-		await lab.call('POST', `/workflows/${id}/activate`, { versionId });
+		await lab.activate(id);
 		const webhook = `${lab.server.url}/webhook/merge-chunk`;
 		while ((await fetch(webhook, { method: 'POST' })).status === 404) await sleep(100);
 

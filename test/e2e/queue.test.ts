@@ -54,8 +54,7 @@ describe('n8n 2.41.1 in queue mode', () => {
 				addFields('After', { lookedBack: '={{ $("Source").item.json.pair }}' }),
 			]),
 		);
-		const { versionId } = await lab.call<{ versionId: string }>('GET', `/workflows/${workflowId}`);
-		await lab.call('POST', `/workflows/${workflowId}/activate`, { versionId });
+		await lab.activate(workflowId);
 	}, 900_000);
 
 	afterAll(async () => await queue?.close());

@@ -520,6 +520,16 @@ describe('the wire', () => {
 		expect((await post(pair())).status).toBe(200);
 	});
 
+	it('can have a delay that varies, before the account sees the request', async () => {
+		await start({ accounts: [{ key: KEY, maxConcurrentRequests: 3 }], answerPicture: target, delayMs: 500 });
+		const answers = await Promise.all(Array.from({ length: 6 }, async () => (await post(pair())).status));
+		// Sent at once, they are not there at once.
+		expect(answers).toEqual(answers.map(() => 200));
+		const times = simulator.requests.map(({ startedAt, finishedAt = NaN }) => finishedAt - startedAt);
+		expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(200);
+		expect(simulator.peakConcurrency).toBe(6);
+	});
+
 	it('survives a client that leaves while it sends, and while it receives', async () => {
 		const { port } = new URL(simulator.baseUrl);
 		const socket = connect(Number(port), '127.0.0.1');

@@ -1,9 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { expectations } from '../../bench/expectations';
+import { expectations, SERVER_LIMITS, serverExpectations } from '../../bench/expectations';
 import { page } from '../../bench/report';
-import type { Results } from '../../bench/results';
+import type { Results, ServerResult } from '../../bench/results';
+import {
+	idealOf,
+	ONE_PROCESS,
+	phaseName,
+	THREE_WORKERS,
+	visitorSituations,
+	type Phase,
+	type ServerSituation,
+} from '../../bench/serverSituations';
 import { idealSeconds, situations } from '../../bench/situations';
 import { spread } from '../../bench/figures';
 
@@ -75,5 +84,103 @@ describe('what is expected of the node', () => {
 		expect(missed((run) => (run.stored *= 10))).toEqual([
 			"5 at a time: HTTP Request's stored data per merged pair ÷ the node's",
 		]);
+	});
+});
+
+describe('what is expected of the node in a server', () => {
+	/** A phase in which all went as well as it can. */
+	function ideally(situation: ServerSituation, phase: Phase, suffix = ''): ServerResult {
+		const { visitors = { count: 0 }, batches = [], stopped } = phase;
+		const idealSeconds = idealOf(situation, phase);
+		const run = {
+			served: visitors.count,
+			waits: Array.from({ length: visitors.count }, () => situation.serviceMs / 1_000),
+			batches: batches.map((pairs) => ({ status: 'success' as const, merged: pairs, paid: pairs })),
+			requests: phase.samePictures ? 0 : 100,
+			refused: 0,
+			span: idealSeconds,
+			batchSpan: idealSeconds,
+			memory: 500,
+			memoryBefore: 450,
+			shares: [60, 60, 60],
+		};
+		const { serviceMs } = situation;
+		return {
+			...{
+				name: phaseName(situation, phase) + suffix,
+				serviceMs,
+				pictureBytes: 50_000,
+				idealSeconds,
+				batches,
+				stopped,
+			},
+			visitors: visitors.count,
+			contestants: [{ id: 'node', name: 'Merge Portraits', runs: [run] }],
+		};
+	}
+	const all = () =>
+		visitorSituations.flatMap((situation) => situation.phases.map((phase) => ideally(situation, phase)));
+	type Run = ServerResult['contestants'][0]['runs'][0];
+	/** What is missed when something goes wrong in a phase. */
+	const missed = (name: string, spoil: (run: Run) => void, results = all()) => {
+		const spoilt = results.find((result) => result.name === name);
+		expect(spoilt).toBeDefined();
+		spoilt?.contestants.forEach(({ runs }) => runs.forEach(spoil));
+		return serverExpectations(results).flatMap(({ what, met }) => (met ? [] : [what]));
+	};
+	const visitors = '40 visitors at once, 2 at a time: again';
+
+	it('is limits for phases that there are', () => {
+		expect(all().map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(SERVER_LIMITS)));
+		expect(missed(visitors, () => undefined)).toEqual([]);
+	});
+
+	it.each<[string, string, (run: Run) => void]>([
+		[visitors, 'pictures lost', (run) => run.served--],
+		[visitors, 'share of requests refused', (run) => (run.refused = 6)],
+		[visitors, 'span ÷ ideal', (run) => (run.span = 13.6)],
+		[
+			'a batch of 120, visitors one by one, 3 at a time',
+			"the slowest visitor's wait, service times",
+			(run) => (run.waits[3] = 2.1),
+		],
+		['20 pairs, 5 at a time: the same again', 'requests', (run) => run.requests++],
+		[
+			'one of three executions stopped, 3 at a time',
+			'pictures lost',
+			({ batches }) => batches.forEach((batch) => (batch.merged -= 1)),
+		],
+	])('%s: is missed with: %s', (name, what, spoil) => {
+		expect(missed(name, spoil)).toEqual([`${name}: ${what}`]);
+	});
+
+	it('allows the one execution that is stopped to lose pictures, and a span a second more', () => {
+		const name = 'one of three executions stopped, 3 at a time';
+		expect(missed(name, ({ batches: [, stopped] }) => stopped && (stopped.merged = 0))).toEqual([]);
+		expect(missed(visitors, (run) => (run.span = 13.4))).toEqual([]);
+	});
+
+	it('is missed when memory grows with Max Concurrent Requests', () => {
+		const name = '60 pairs of 3.8 MB, Max Concurrent Requests 100';
+		expect(missed(name, (run) => (run.memory = 580))).toEqual([
+			'peak memory with Max Concurrent Requests 100 ÷ with 2',
+		]);
+	});
+
+	it.each<[string, (run: Run) => void]>([
+		["pairs per second ÷ one process's", (run) => (run.span *= 1.4)],
+		["the least of a worker's merges ÷ an equal share", (run) => (run.shares = [60, 60, 20])],
+	])('of three workers is missed with: %s', (what, spoil) => {
+		const situation = { name: 'batch', serviceMs: 1_000, account: { maxConcurrentRequests: 2 }, phases: [] };
+		const results = [ONE_PROCESS, THREE_WORKERS].map((who) => ideally(situation, { batches: [90] }, who));
+		expect(missed(`batch${THREE_WORKERS}`, spoil, results)).toEqual([`batch${THREE_WORKERS}: ${what}`]);
+	});
+
+	it('is on the page, when it was measured', () => {
+		const section = /^## In a server$/m;
+		expect(page({ ...results(), visitors: undefined, workers: undefined })).not.toMatch(section);
+		const shown = page({ ...results(), visitors: { date: '2026-01-02', results: all() } });
+		expect(shown).toMatch(section);
+		expect(shown).toContain(`| ${visitors} | Merge Portraits | 40 |`);
 	});
 });

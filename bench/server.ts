@@ -1,0 +1,304 @@
+/** Situations in an n8n that runs as a server, measured: one process that is new for each of them, or queue mode. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { ExecutionStatus } from 'n8n-workflow';
+
+import { KEY, openLab, type Lab } from '../lab/n8n/lab';
+import { openQueueLab } from '../lab/n8n/queueLab';
+import { sha256 } from '../lab/simulator/exchange';
+import { startSimulator, type RecordedRequest, type Simulator } from '../lab/simulator/simulator';
+import { makePictures, PICTURES_FOLDER } from './pictures';
+import type { ServerResult } from './results';
+import {
+	idealOf,
+	ONE_PROCESS,
+	pairsOf,
+	phaseName,
+	pictureBytesOf,
+	THREE_WORKERS,
+	visitorSituations,
+	WORKERS,
+	workerSituations,
+	type Phase,
+	type ServerSituation,
+} from './serverSituations';
+import { LAST, serverContestants, type ServerContestant } from './serverWorkflows';
+
+/** Pairs and requests are counted, times are in seconds. */
+export interface ServerFigures {
+	/** Visitors who got a picture that the service made, and nobody else got. */
+	served: number;
+	/** How long each of the visitors waited for his answer, in order of their coming. */
+	waits: number[];
+	batches: BatchFigures[];
+	requests: number;
+	/** Requests refused with 429. */
+	refused: number;
+	/** From the first request's start to the last one's end. */
+	span: number;
+	/** From the first request's start to the end of the last merge for a batch. */
+	batchSpan: number;
+	/** The most resident memory that a process that merges has had by then, MB of 1024 × 1024 bytes; 0 where it is not known. */
+	memory: number;
+	/** The same before the phase. */
+	memoryBefore: number;
+	/** Pairs merged by each worker by the time the first of them was done with all of its. */
+	shares?: number[];
+}
+
+export interface BatchFigures {
+	status: ExecutionStatus;
+	/** Items that came out with a picture. */
+	merged: number;
+	/** Requests that the service took and merged, and so are paid for. */
+	paid: number;
+}
+
+interface Worker {
+	pid: number | undefined;
+	output(): string;
+}
+
+type Show = (line: string) => void;
+
+/** The situations of one process. Results are handed on as they come. @throws Error when n8n does not work */
+export async function measureVisitors(show: Show, onResult: (result: ServerResult) => void): Promise<void> {
+	const lab = await openLab({ version: '2.41.1', name: 'bench', files: PICTURES_FOLDER });
+	try {
+		for (const situation of visitorSituations) await measure(lab, situation, { show, onResult });
+	} finally {
+		await lab.close();
+	}
+}
+
+/** The situations of queue mode with three workers, and the same in one process. @throws Error when n8n does not work */
+export async function measureWorkers(show: Show, onResult: (result: ServerResult) => void): Promise<void> {
+	const lab = await openLab({ version: '2.41.1', name: 'bench', files: PICTURES_FOLDER });
+	try {
+		for (const situation of workerSituations) {
+			await measure(lab, situation, { show, onResult, suffix: ONE_PROCESS });
+		}
+	} finally {
+		await lab.close();
+	}
+	show('preparing queue mode');
+	const queue = await openQueueLab({ name: 'bench-queue', files: PICTURES_FOLDER, workers: WORKERS });
+	try {
+		for (const situation of workerSituations) {
+			await measure(queue.lab, situation, { show, onResult, workers: queue.workers, suffix: THREE_WORKERS });
+		}
+	} finally {
+		await queue.close();
+	}
+}
+
+interface Measuring {
+	show: Show;
+	onResult(result: ServerResult): void;
+	/** Those of queue mode, which goes on as it is; without them, the process is started anew. */
+	workers?: Worker[];
+	/** Behind the situation's name. */
+	suffix?: string;
+}
+
+async function measure(lab: Lab, situation: ServerSituation, measuring: Measuring): Promise<void> {
+	const { show, onResult, workers, suffix = '' } = measuring;
+	const { phases, serviceMs, delayMs, account } = situation;
+	const pairs = phases.reduce((sum, phase) => sum + (phase.samePictures ? 0 : pairsOf(phase)), 0);
+	const { merged: answerPicture } = await makePictures({ pairs, pictureBytes: pictureBytesOf(situation) });
+	const results = new Map<Phase, ServerResult>();
+	for (const contestant of serverContestants) {
+		if (!workers) await lab.restart({});
+		// At an address of its own: nothing is known yet of this account.
+		const service = await startSimulator({
+			...{ latencyMs: serviceMs, delayMs, answerPicture },
+			accounts: [{ key: KEY, ...account }],
+		});
+		try {
+			const callers = await prepareCallers(lab, contestant, service.baseUrl, situation.maxConcurrency);
+			let first = 0;
+			for (const phase of phases) {
+				const name = phaseName(situation, phase) + suffix;
+				show(`${name}, ${contestant.name}`);
+				if (phase.samePictures) first -= pairsOf(phase);
+				const run = await runPhase({ lab, service, callers, phase, first, workers });
+				first += pairsOf(phase);
+				const result: ServerResult = results.get(phase) ?? {
+					name,
+					visitors: phase.visitors?.count ?? 0,
+					batches: phase.batches ?? [],
+					stopped: phase.stopped,
+					serviceMs,
+					pictureBytes: pictureBytesOf(situation),
+					idealSeconds: idealOf(situation, phase),
+					contestants: [],
+				};
+				result.contestants.push({ id: contestant.id, name: contestant.name, runs: [run] });
+				results.set(phase, result);
+			}
+		} finally {
+			await service.close();
+		}
+	}
+	for (const result of results.values()) onResult(result);
+}
+
+/** Two workflows that listen, each at an address of its own, and what calls them. */
+async function prepareCallers(lab: Lab, contestant: ServerContestant, baseUrl: string, maxConcurrency?: number) {
+	const { port } = new URL(baseUrl);
+	const name = `account at ${port}`;
+	const credential = await lab.call<{ id: string }>('POST', '/credentials', {
+		...{ name, type: 'aiLabToolsApi', data: { apiKey: KEY, baseUrl } },
+	});
+	const [visitors, batches] = [`visitors-${port}`, `batches-${port}`];
+	for (const workflow of [
+		contestant.visitors(visitors, { ...credential, name }),
+		contestant.batches(batches, { ...credential, name }, maxConcurrency),
+	]) {
+		await lab.activate(await lab.addWorkflow(workflow));
+	}
+
+	async function post(path: string, init: () => RequestInit): Promise<Response> {
+		for (;;) {
+			const answer = await fetch(`${lab.server.url}/webhook/${path}`, { method: 'POST', ...init() });
+			if (answer.status !== 404) return answer;
+			await sleep(100);
+		}
+	}
+
+	const template = new Blob([await readFile(join(PICTURES_FOLDER, 'template.jpg'))], { type: 'image/jpeg' });
+	return {
+		/** Sends a visitor's pair. Gives the hash of what came back, if that was a picture. */
+		async visit(pair: number): Promise<string | undefined> {
+			const file = targetName(pair);
+			const target = new Blob([await readFile(join(PICTURES_FOLDER, 'targets', file))], { type: 'image/jpeg' });
+			const answer = await post(visitors, () => {
+				const body = new FormData();
+				body.append('target', target, file);
+				body.append('template', template, 'template.jpg');
+				return { body };
+			});
+			const bytes = Buffer.from(await answer.arrayBuffer());
+			return answer.ok ? sha256(bytes) : undefined;
+		},
+
+		/** Starts an execution with the pairs from `first` on. Gives its id. */
+		async start(first: number, count: number): Promise<string> {
+			const names = Array.from({ length: count }, (_, index) => targetName(first + index));
+			const body = JSON.stringify({ selector: `${PICTURES_FOLDER}/targets/{${names.join(',')}}` });
+			const answer = await post(batches, () => ({ headers: { 'content-type': 'application/json' }, body }));
+			if (!answer.ok) throw new Error(`The batch was not started: ${answer.status} ${await answer.text()}`);
+			const { id }: { id: string } = JSON.parse(await answer.text());
+			return id;
+		},
+	};
+}
+
+const targetName = (pair: number) => `${String(pair).padStart(5, '0')}.jpg`;
+
+interface Run {
+	lab: Lab;
+	service: Simulator;
+	callers: Awaited<ReturnType<typeof prepareCallers>>;
+	phase: Phase;
+	/** The number of its first pair. */
+	first: number;
+	workers?: Worker[];
+}
+
+async function runPhase({ lab, service, callers, phase, first, workers }: Run): Promise<ServerFigures> {
+	const { visitors = { count: 0 }, batches = [], stopped } = phase;
+	service.reset();
+	const processes = workers ?? [lab.server];
+	const memoryBefore = await peakMemory(processes);
+	const ranges = batches.map((count, index) => ({
+		from: first + batches.slice(0, index).reduce((sum, other) => sum + other, 0),
+		count,
+	}));
+	const ids = await Promise.all(ranges.map(async ({ from, count }) => await callers.start(from, count)));
+	let haveEnded = false;
+	const end = async () => {
+		const executions = await Promise.all(ids.map(async (id) => await lab.finished(id)));
+		haveEnded = true;
+		return executions;
+	};
+	const stop = async (id: string) => {
+		const third = pairsOf(phase) / 3;
+		while (!haveEnded && service.requests.filter(isPaid).length < third) await sleep(20);
+		// Refused where nothing is left to be stopped.
+		await lab.call('POST', `/executions/${id}/stop`, {});
+	};
+	const visit = async (index: number) => {
+		if (visitors.everyMs) await sleep((index + 0.5) * visitors.everyMs);
+		const begun = performance.now();
+		const hash = await callers.visit(first + pairsOf({ batches }) + index);
+		return { hash, wait: (performance.now() - begun) / 1_000 };
+	};
+	const [visits, executions] = await Promise.all([
+		Promise.all(Array.from({ length: visitors.count }, async (_, index) => await visit(index))),
+		end(),
+		...ids.filter((_, index) => index === stopped).map(stop),
+	]);
+
+	const { requests } = service;
+	const paid = requests.filter(isPaid);
+	const batchOf = (request: RecordedRequest) => {
+		const pair = Number.parseInt(request.files.image_target?.fileName ?? '', 10);
+		return ranges.findIndex(({ from, count }) => pair >= from && pair < from + count);
+	};
+	const ofBatches = paid.filter((request) => batchOf(request) >= 0);
+	const pictures = new Set(paid.map(({ resultSha256 }) => resultSha256));
+	return {
+		served: new Set(visits.flatMap(({ hash }) => (hash && pictures.has(hash) ? [hash] : []))).size,
+		waits: visits.map(({ wait }) => wait),
+		batches: executions.map(({ status, items }, index) => ({
+			status,
+			merged: status === 'success' ? items(LAST).filter(({ binary }) => binary?.data).length : 0,
+			paid: ofBatches.filter((request) => batchOf(request) === index).length,
+		})),
+		requests: requests.length,
+		refused: requests.filter(({ status }) => status === 429).length,
+		span: spanOf(requests, requests),
+		batchSpan: spanOf(requests, ofBatches),
+		memory: await peakMemory(processes),
+		memoryBefore,
+		...(workers && { shares: sharesOf(workers, ids, ofBatches, batchOf) }),
+	};
+}
+
+const isPaid = ({ status }: RecordedRequest) => status === 200;
+
+/** Seconds from the start of the first of all requests to the end of the last of some. */
+function spanOf(all: RecordedRequest[], some: RecordedRequest[]): number {
+	const [first] = all;
+	if (first === undefined || some.length === 0) return 0;
+	const end = Math.max(...some.map(({ startedAt, finishedAt = startedAt }) => finishedAt));
+	return (end - first.startedAt) / 1_000;
+}
+
+/** Of the largest, MB of 1024 × 1024 bytes. Only Linux tells it of another process. */
+async function peakMemory(processes: Array<Pick<Worker, 'pid'>>): Promise<number> {
+	const peaks = processes.map(async ({ pid }) => {
+		const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+		return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+	});
+	return Math.max(...(await Promise.all(peaks)));
+}
+
+/** Once a worker is done, the others have the account to themselves, so that counts only until then. */
+function sharesOf(
+	workers: Worker[],
+	ids: string[],
+	merges: RecordedRequest[],
+	batchOf: (request: RecordedRequest) => number,
+): number[] {
+	const own = workers.map(({ output }) => {
+		const started = new Set([...output().matchAll(/Worker started execution (\d+)/g)].map(([, id]) => id));
+		return merges.filter((request) => started.has(ids[batchOf(request)]));
+	});
+	const endOf = ({ startedAt, finishedAt = startedAt }: RecordedRequest) => finishedAt;
+	const firstDone = Math.min(...own.map((requests) => Math.max(...requests.map(endOf))));
+	return own.map((requests) => requests.filter((request) => endOf(request) <= firstDone).length);
+}
