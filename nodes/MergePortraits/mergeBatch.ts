@@ -68,7 +68,6 @@ class Batch {
 	private readonly pictures: InputPictures;
 	private readonly results: PaidResults<Unmerged>;
 	private readonly signal: AbortSignal | undefined;
-	private next = 0;
 	private merged = 0;
 	private reused = 0;
 	/** The refusal that no other item would escape, once there is one. */
@@ -78,7 +77,7 @@ class Batch {
 		private readonly context: IExecuteFunctions,
 		private readonly surroundings: Surroundings,
 		private readonly credential: Credential,
-		private readonly maxConcurrency: number,
+		maxConcurrency: number,
 	) {
 		const { accounts, clock } = surroundings;
 		const { id, gate } = accounts.find(credential);
@@ -93,9 +92,7 @@ class Batch {
 	async run(): Promise<INodeExecutionData[]> {
 		const stop = () => this.lane.close();
 		this.signal?.addEventListener('abort', stop, { once: true });
-		// As many as may be in flight, and as many with a pair at hand.
-		const workers = Math.min(this.items.length, 2 * this.maxConcurrency + 1);
-		await Promise.all(Array.from({ length: workers }, async () => await this.work()));
+		await this.takeTurns();
 		this.signal?.removeEventListener('abort', stop);
 		this.lane.close();
 		if (this.signal?.aborted) {
@@ -110,14 +107,21 @@ class Batch {
 		return this.output;
 	}
 
-	private async work(): Promise<void> {
-		while (this.next < this.items.length) {
+	/** The gate gives the turns, and so says how many pairs are at work at a time. */
+	private async takeTurns(): Promise<void> {
+		const atWork = new Set<Promise<void>>();
+		for (const itemIndex of this.items.keys()) {
 			const turn = await this.lane.turn();
-			if (turn === undefined) return;
-			const itemIndex = this.next++;
-			if (itemIndex < this.items.length) this.settle(itemIndex, await this.mergeItem(itemIndex, turn));
-			turn.end();
+			if (turn === undefined) break;
+			const work = this.takeTurn(itemIndex, turn).finally(() => atWork.delete(work));
+			atWork.add(work);
 		}
+		await Promise.all(atWork);
+	}
+
+	private async takeTurn(itemIndex: number, turn: Turn): Promise<void> {
+		this.settle(itemIndex, await this.mergeItem(itemIndex, turn));
+		turn.end();
 	}
 
 	private async mergeItem(itemIndex: number, turn: Turn): Promise<Outcome> {
