@@ -12,12 +12,15 @@ export class VirtualClock implements Clock {
 	async sleep(ms: number, signal?: AbortSignal): Promise<void> {
 		signal?.throwIfAborted();
 		await new Promise<void>((resolve, reject) => {
-			const cancel = () => reject(signal?.reason);
-			signal?.addEventListener('abort', cancel, { once: true });
-			this.at(this.time + ms, () => {
+			const timer = this.at(this.time + ms, () => {
 				signal?.removeEventListener('abort', cancel);
 				resolve();
 			});
+			const cancel = () => {
+				this.timers = this.timers.filter((other) => other !== timer);
+				reject(signal?.reason);
+			};
+			signal?.addEventListener('abort', cancel, { once: true });
 		});
 	}
 
@@ -56,8 +59,10 @@ export class VirtualClock implements Clock {
 		return true;
 	}
 
-	private at(at: number, fire: () => void): void {
-		this.timers.push({ at, fire });
+	private at(at: number, fire: () => void): { at: number; fire: () => void } {
+		const timer = { at, fire };
+		this.timers.push(timer);
+		return timer;
 	}
 }
 

@@ -98,6 +98,38 @@ test('executions take turns, whatever their number of pairs', async () => {
 	for (const who of ['a', 'b', 'c']) expect(middle.filter((one) => one === who).length).toBeGreaterThanOrEqual(8);
 });
 
+test('who was refused goes before those that wait, and who comes later goes after them', async () => {
+	const scene = new Scene(1);
+	const order: string[] = [];
+	const visit = async (who: string) => {
+		const lane = scene.gate.openLane(10);
+		await scene.pair(who, lane);
+		order.push(who);
+		lane.close();
+	};
+	// Two of the first three are refused.
+	const first = ['a', 'b', 'c', 'd', 'e'].map(visit);
+	const later = scene.clock.sleep(1_500).then(async () => await visit('f'));
+	await scene.clock.run(Promise.all([...first, later]));
+	expect(order).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+});
+
+test('a batch goes on while more visitors come than there are places', async () => {
+	const scene = new Scene(1);
+	let doneAt = Number.POSITIVE_INFINITY;
+	const batch = scene.batch('batch', 10).then(() => {
+		doneAt = scene.clock.now();
+	});
+	const visitors = Array.from({ length: 100 }, async (_, visitor) => {
+		await scene.clock.sleep(900 * (visitor + 1));
+		const lane = scene.gate.openLane(10);
+		await scene.pair('visitor', lane);
+		lane.close();
+	});
+	await scene.clock.run(Promise.all([batch, ...visitors]));
+	expect(doneAt).toBeLessThan(60 * SERVICE_MS);
+});
+
 test('no more pairs are in memory than are in flight and about to be, whatever is wished', async () => {
 	const scene = new Scene(2);
 	await scene.clock.run(scene.batch('one', 60, 100));
@@ -155,12 +187,12 @@ test('there is no timer while nothing waits', async () => {
 	const scene = new Scene(0);
 	const lane = scene.gate.openLane(1);
 	const work = scene.pair('one', lane);
-	scene.clock.advance();
-	await new Promise((resolve) => setImmediate(resolve));
-	expect(scene.clock.pending).toBe(1);
+	await scene.clock.run(scene.clock.sleep(6));
+	// Refused, and so waiting for time.
+	expect([scene.limits.active, scene.clock.pending]).toEqual([0, 1]);
 	lane.close();
-	expect(await scene.clock.run(work)).toBe('closed');
 	expect(scene.clock.pending).toBe(0);
+	expect(await work).toBe('closed');
 });
 
 describe('accounts', () => {

@@ -86,6 +86,8 @@ test.each([serviceFault, overload])(
 );
 
 test('a refusal for load costs no retry', async () => {
+	const mixed = await sendOne([overload, overload, serviceFault, overload, serviceFault], { maxRetries: 2 });
+	expect(mixed).toMatchObject({ answer: { picture: true }, attempts: 6 });
 	const { answer, attempts } = await sendOne([overload, overload, overload], { maxRetries: 0 });
 	expect(answer).toEqual({ picture: true });
 	expect(attempts).toBe(4);
