@@ -153,7 +153,7 @@ is what then happens there.
 
 **lost**: pictures that a visitor, or an execution that nobody stopped, did not get. **wait**: from a visitor's call to the
 end of the answer, in service times. **batches**: from the first request to the end of the last merge for a batch. **paid of
-each**: merges for each of several executions. **before**: peak memory before the visitors or batches came. **least share**:
+each**: merges for each of several executions. **before**: memory before the visitors or batches came. **least share**:
 pairs merged by the slowest worker, beside an equal share, until the first worker is done. **ideal** as above; where a line
 delays each request by a random time of up to 100 ms, half of that is part of what a request takes.
 

@@ -1,5 +1,5 @@
 /** Situations in an n8n that runs as a server, measured: one process that is new for each of them, or queue mode. */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -40,9 +40,9 @@ export interface ServerFigures {
 	span: number;
 	/** From the first request's start to the end of the last merge for a batch. */
 	batchSpan: number;
-	/** The most resident memory that a process that merges has had by then, MB of 1024 × 1024 bytes; 0 where it is not known. */
+	/** The most resident memory of a process that merges in this phase, MB of 1024 × 1024 bytes; 0 where it is not known. */
 	memory: number;
-	/** The same before the phase. */
+	/** The same at the phase's start. */
 	memoryBefore: number;
 	/** Pairs merged by each worker by the time the first of them was done with all of its. */
 	shares?: number[];
@@ -60,6 +60,9 @@ interface Worker {
 	pid: number | undefined;
 	output(): string;
 }
+
+/** How often to see whether an execution has ended. */
+const LOOK_MS = 2_000;
 
 type Show = (line: string) => void;
 
@@ -111,6 +114,7 @@ async function measure(lab: Lab, situation: ServerSituation, measuring: Measurin
 	const results = new Map<Phase, ServerResult>();
 	for (const contestant of serverContestants) {
 		if (!workers) await lab.restart({});
+		await sleep(situation.settleMs ?? 0);
 		// At an address of its own: nothing is known yet of this account.
 		const service = await startSimulator({
 			...{ latencyMs: serviceMs, delayMs, answerPicture },
@@ -212,6 +216,7 @@ async function runPhase({ lab, service, callers, phase, first, workers }: Run): 
 	const { visitors = { count: 0 }, batches = [], stopped } = phase;
 	service.reset();
 	const processes = workers ?? [lab.server];
+	await Promise.all(processes.map(forgetPeak));
 	const memoryBefore = await peakMemory(processes);
 	const ranges = batches.map((count, index) => ({
 		from: first + batches.slice(0, index).reduce((sum, other) => sum + other, 0),
@@ -220,7 +225,7 @@ async function runPhase({ lab, service, callers, phase, first, workers }: Run): 
 	const ids = await Promise.all(ranges.map(async ({ from, count }) => await callers.start(from, count)));
 	let haveEnded = false;
 	const end = async () => {
-		const executions = await Promise.all(ids.map(async (id) => await lab.finished(id)));
+		const executions = await Promise.all(ids.map(async (id) => await lab.finished(id, LOOK_MS)));
 		haveEnded = true;
 		return executions;
 	};
@@ -276,6 +281,11 @@ function spanOf(all: RecordedRequest[], some: RecordedRequest[]): number {
 	if (first === undefined || some.length === 0) return 0;
 	const end = Math.max(...some.map(({ startedAt, finishedAt = startedAt }) => finishedAt));
 	return (end - first.startedAt) / 1_000;
+}
+
+/** Linux' way to begin a process's peak of memory anew. */
+async function forgetPeak({ pid }: Pick<Worker, 'pid'>): Promise<void> {
+	await writeFile(`/proc/${pid}/clear_refs`, '5').catch(() => undefined);
 }
 
 /** Of the largest, MB of 1024 × 1024 bytes. Only Linux tells it of another process. */

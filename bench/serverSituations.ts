@@ -11,6 +11,8 @@ export interface ServerSituation {
 	delayMs?: number;
 	/** Of each picture, in bytes, about; default 50,000. */
 	pictureBytes?: number;
+	/** How long a new process is left alone first, ms, so that it gives back what its start took; default 0. */
+	settleMs?: number;
 	/** The node's own default when absent. */
 	maxConcurrency?: number;
 	/** One after the other, in a server that has merged nothing before. */
@@ -47,6 +49,7 @@ const large = (maxConcurrency: number): ServerSituation => ({
 	serviceMs: 500,
 	account: { maxConcurrentRequests: 2 },
 	pictureBytes: 3_800_000,
+	settleMs: 15_000,
 	maxConcurrency,
 	phases: [{ batches: [60] }],
 });

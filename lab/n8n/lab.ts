@@ -126,11 +126,12 @@ export async function openLab({ version, name, env, files: givenFiles, simulator
 		return executionId;
 	}
 
-	async function finished(executionId: string): Promise<Execution> {
+	/** Each look costs n8n some memory: who measures that looks seldom. */
+	async function finished(executionId: string, everyMs = 100): Promise<Execution> {
 		for (;;) {
 			const { status } = await call<{ status: ExecutionStatus }>('GET', `/executions/${executionId}`);
 			if (!['new', 'running', 'waiting'].includes(status)) return await find(executionId);
-			await sleep(100);
+			await sleep(everyMs);
 		}
 	}
 
