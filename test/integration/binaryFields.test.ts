@@ -71,7 +71,6 @@ describe.each<BinaryMode>(['default', 'filesystem'])('binary mode %s', (binaryMo
 		['form: a part of what it says of the file', form, "'Your photo'].filenam", 'one'],
 		['form: the same, by hand', form, 'Your photo.filename', 'one'],
 		['form: the same, whole', form, "['Your photo'].size", 'one'],
-		['form: in n8n 1', form, "Your photo'].filena", 'one'],
 		['form: a label with an apostrophe, quoted', form, "['Celebrity\\'s photo (max. 4 MB)'][0]", 'other'],
 		['form: in double quotes', form, '["Your photo"]', 'one'],
 		["form: with n8n's variable before it", form, "$json['Your photo']", 'one'],
@@ -106,7 +105,8 @@ describe.each<BinaryMode>(['default', 'filesystem'])('binary mode %s', (binaryMo
 
 	it.each<[string, () => Item, string, string]>([
 		['another label', form, 'My photo', 'names the binary field "My photo", which the item does not have'],
-		['a path too far', formOfLists, 'Others[2]', 'fits several files of the item'],
+		['one file more than was uploaded', formOfLists, 'Your photo[1]', 'names the binary field "Your photo[1]", which'],
+		['one of two more', formOfLists, "['Others'][2].size", 'names the binary field "[\'Others\'][2].size", which'],
 		['several at once', formOfLists, 'Others', 'fits several files of the item'],
 		['several by an expression', formOfLists, '={{ $json.Others }}', 'fits several files of the item'],
 		['a name that every object has', form, 'constructor', 'names the binary field "constructor"'],
@@ -138,11 +138,14 @@ it.each<[string, IDataObject, string]>([
 	expect(task.error?.message).toBe(
 		'\'Target Input Binary Field\' names "Your photo": no file was uploaded there [item 0]',
 	);
+	expect(task.error?.description).toMatch(
+		/^Make the upload a required field .* Binary fields of this item: template\./,
+	);
 });
 
 it('says that nothing was uploaded: an expression for the list', async () => {
 	const { task } = await run({ json: { 'Your photo': [null] } }, "={{ $json['Your photo'] }}");
-	expect(task.error?.message).toBe("'Target Input Binary Field' gives no file: no file was uploaded there [item 0]");
+	expect(task.error?.message).toBe("'Target Input Binary Field' gives no file: none was uploaded [item 0]");
 });
 
 test('what is dragged onto a binary field replaces what was there, and the default stays', () => {

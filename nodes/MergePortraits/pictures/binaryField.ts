@@ -87,7 +87,12 @@ function findInJson(item: INodeExecutionData, paths: string[][]): FoundBinary | 
 		const values: unknown[] = [item.json];
 		for (const key of path) {
 			const parent = values.at(-1);
-			if (!isRecord(parent) || !Object.hasOwn(parent, key)) break;
+			if (!isRecord(parent)) break;
+			if (!Object.hasOwn(parent, key)) {
+				// Not the file that is asked for, and none in its place.
+				if (Array.isArray(parent) && parent.length > 0) return { none: 'missing' };
+				break;
+			}
 			values.push(parent[key]);
 		}
 		const [first, ...deeper] = values.slice(1);
