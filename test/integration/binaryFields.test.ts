@@ -111,6 +111,12 @@ describe.each<BinaryMode>(['default', 'filesystem'])('binary mode %s', (binaryMo
 		['several by an expression', formOfLists, '={{ $json.Others }}', 'fits several files of the item'],
 		['a name that every object has', form, 'constructor', 'names the binary field "constructor"'],
 		['a field of the JSON', form, 'formMode', 'names the binary field "formMode", which the item does not have'],
+		[
+			'a file of another service',
+			form,
+			"={{ { id: '1a', mimeType: 'image/png' } }}",
+			'gives a binary without its content',
+		],
 		['a number by an expression', form, '={{ 7 }}', 'gives no binary, but the number 7'],
 	])('lists the fields that there are for %s', async (_what, item, given, message) => {
 		const { task } = await run(item(), given, { binaryMode });
