@@ -128,6 +128,13 @@ describe.each<BinaryMode>(['default', 'filesystem'])('binary mode %s', (binaryMo
 	});
 });
 
+it('goes by the label where two visitors uploaded the same file', async () => {
+	const json = { 'Your photo': described(one), 'My photo': described(one) };
+	const { task } = await run({ json, files: { Your_photo: file(one), My_photo: file(one) } }, 'Your photo');
+	expect(task.error?.message).toBeUndefined();
+	expect(simulator.requests[0].files.image_target.sha256).toBe(sha256(one));
+});
+
 it('does not guess between two files that nothing tells apart', async () => {
 	const item = { json: { photo: described(one) }, files: { a: file(one), b: file(one) } };
 	const { task } = await run(item, '={{ $json.photo }}');
