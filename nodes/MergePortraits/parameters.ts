@@ -280,18 +280,20 @@ function readBinary(context: IExecuteFunctions, itemIndex: number, label: string
 	const found = field ? findByName(item, field) : findByValue(item, given);
 	if ('binary' in found) return found.binary;
 	const fields = [...binaryFields(item).keys()];
-	const advice =
+	const advice = [
+		typeof found.none === 'object' && !isEmpty(given) ? 'Make the upload a required field of its form.' : '',
 		fields.length > 0
 			? `Binary fields of this item: ${fields.join(', ')}. Enter one of them, or an expression that gives a binary of another node, such as {{ $("Read template").first().binary.data }}.`
-			: 'The item has no binary fields. Put a node that reads or downloads the picture before this one, or enter an expression that gives a binary of another node.';
-	throw refuse(context, itemIndex, `'${label}' ${whyNone(found.none, given)}`, advice);
+			: 'The item has no binary fields. Put a node that reads or downloads the picture before this one, or enter an expression that gives a binary of another node.',
+	];
+	throw refuse(context, itemIndex, `'${label}' ${whyNone(found.none, given)}`, advice.join(' ').trim());
 }
 
 /** Completes "'Label' …" where there is no binary. */
 function whyNone(none: Exclude<FoundBinary, { binary: IBinaryData }>['none'], given: unknown): string {
 	if (isEmpty(given)) return 'is empty';
 	if (typeof none === 'object') {
-		return `${none.empty === '' ? 'gives no file' : `names "${none.empty}"`}: no file was uploaded there`;
+		return none.empty === '' ? 'gives no file: none was uploaded' : `names "${none.empty}": no file was uploaded there`;
 	}
 	if (none === 'several') return 'fits several files of the item';
 	if (none === 'withoutContent') return 'gives a binary without its content, which $binary leaves out';

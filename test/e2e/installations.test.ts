@@ -7,6 +7,7 @@ import sharp from 'sharp';
 import { sha256 } from '../../lab/simulator/exchange';
 import { CREDENTIAL, KEY, openLab, type Lab } from '../../lab/n8n/lab';
 import { freePort } from '../../lab/n8n/processes';
+import { startPictureHost, type PictureHost } from '../../lab/pictureHost';
 import { faceless, portrait } from '../../lab/portraits';
 import type { RecordedRequest } from '../../lab/simulator/simulator';
 import { chain, node, readFiles, start, to } from '../../lab/n8n/workflows';
@@ -74,8 +75,12 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 			const names = (properties: INodeProperties[] = []) => properties.map(({ name }) => name);
 			expect(names(described?.properties)).toEqual(
 				expect.arrayContaining([
+					'targetInputType',
 					'targetBinaryPropertyName',
+					'targetUrl',
+					'templateInputType',
 					'templateBinaryPropertyName',
+					'templateUrl',
 					'similarity',
 					'outputBinaryPropertyName',
 					'options',
@@ -354,6 +359,63 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 		expect((await lab.finished(id)).status).toBe('canceled');
 		// The execution is over, and no more requests came than before.
 		expect(lab.simulator.requests).toHaveLength(3);
+	});
+
+	describe('a target by URL', () => {
+		let host: PictureHost;
+		let picture: Buffer;
+		beforeAll(async () => {
+			host = await startPictureHost();
+			picture = await portrait('by URL', SIDE);
+		});
+		beforeEach(() => host.reset());
+		afterAll(async () => await host.close());
+
+		const run = async (path: string) =>
+			await lab.run(
+				chain('By URL', [
+					start,
+					readFiles('Template', join(lab.files, 'template.jpg'), 'template'),
+					mergePortraits({ parameters: { targetInputType: 'url', targetUrl: host.url + path } }),
+				]),
+			);
+
+		it('is downloaded over a redirect, and its host is not told the key', async () => {
+			host.serve('/old', { status: 302, headers: { location: '/new/ada.png?token=abc' } });
+			host.serve('/new/ada.png', { body: picture });
+			const [item] = (await run('/old')).items(MERGE);
+			expect(item.binary?.data.fileName).toBe('ada-merged.jpg');
+			expect(sha256(await lab.read(item.binary?.data))).toBe(requestOf('ada.png')?.resultSha256);
+			expect(lab.simulator.requests[0].files.image_target.sha256).toBe(sha256(picture));
+			expect(host.requests.map(({ path }) => path)).toEqual(['/old', '/new/ada.png?token=abc']);
+			expect(JSON.stringify(host.requests)).not.toContain(KEY);
+			expect(host.requests.every(({ headers }) => headers.cookie === undefined)).toBe(true);
+		});
+
+		it('that does not end is left, whatever the host says of it', async () => {
+			host.serve('/endless.png', (response) => {
+				const piece = Buffer.alloc(64 * 1024);
+				const send = () => void (!response.destroyed && response.write(piece, send));
+				response.writeHead(200, { 'content-type': 'image/png' });
+				send();
+			});
+			const { message } = Object((await run('/endless.png')).data.resultData.error);
+			expect(message).toBe("'Target URL' has more than 4 MB, allowed: at most 4 MB [item 0]");
+			expect(lab.simulator.requests).toHaveLength(0);
+		});
+
+		if (version === '2.41.1') {
+			it("is not asked for where n8n's own protection forbids it", async () => {
+				await lab.restart({ N8N_SSRF_PROTECTION_ENABLED: 'true' });
+				host.serve('/ada.png', { body: picture });
+				const { message } = Object((await run('/ada.png?token=abc')).data.resultData.error);
+				await lab.restart({});
+				expect(message).toBe(
+					`'Target URL' could not be downloaded: this n8n allows no requests to ${new URL(host.url).host}/ada.png [item 0]`,
+				);
+				expect(host.requests).toHaveLength(0);
+			});
+		}
 	});
 
 	if (version === '2.41.1') {

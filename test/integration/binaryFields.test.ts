@@ -71,7 +71,6 @@ describe.each<BinaryMode>(['default', 'filesystem'])('binary mode %s', (binaryMo
 		['form: a part of what it says of the file', form, "'Your photo'].filenam", 'one'],
 		['form: the same, by hand', form, 'Your photo.filename', 'one'],
 		['form: the same, whole', form, "['Your photo'].size", 'one'],
-		['form: in n8n 1', form, "Your photo'].filena", 'one'],
 		['form: a label with an apostrophe, quoted', form, "['Celebrity\\'s photo (max. 4 MB)'][0]", 'other'],
 		['form: in double quotes', form, '["Your photo"]', 'one'],
 		["form: with n8n's variable before it", form, "$json['Your photo']", 'one'],
@@ -106,11 +105,18 @@ describe.each<BinaryMode>(['default', 'filesystem'])('binary mode %s', (binaryMo
 
 	it.each<[string, () => Item, string, string]>([
 		['another label', form, 'My photo', 'names the binary field "My photo", which the item does not have'],
-		['a path too far', formOfLists, 'Others[2]', 'fits several files of the item'],
+		['one file more than was uploaded', formOfLists, 'Your photo[1]', 'names the binary field "Your photo[1]", which'],
+		['one of two more', formOfLists, "['Others'][2].size", 'names the binary field "[\'Others\'][2].size", which'],
 		['several at once', formOfLists, 'Others', 'fits several files of the item'],
 		['several by an expression', formOfLists, '={{ $json.Others }}', 'fits several files of the item'],
 		['a name that every object has', form, 'constructor', 'names the binary field "constructor"'],
 		['a field of the JSON', form, 'formMode', 'names the binary field "formMode", which the item does not have'],
+		[
+			'a file of another service',
+			form,
+			"={{ { id: '1a', mimeType: 'image/png' } }}",
+			'gives a binary without its content',
+		],
 		['a number by an expression', form, '={{ 7 }}', 'gives no binary, but the number 7'],
 	])('lists the fields that there are for %s', async (_what, item, given, message) => {
 		const { task } = await run(item(), given, { binaryMode });
@@ -120,6 +126,13 @@ describe.each<BinaryMode>(['default', 'filesystem'])('binary mode %s', (binaryMo
 		expect(task.error?.description).not.toContain('such as target');
 		expect(simulator.requests).toHaveLength(0);
 	});
+});
+
+it('goes by the label where two visitors uploaded the same file', async () => {
+	const json = { 'Your photo': described(one), 'My photo': described(one) };
+	const { task } = await run({ json, files: { Your_photo: file(one), My_photo: file(one) } }, 'Your photo');
+	expect(task.error?.message).toBeUndefined();
+	expect(simulator.requests[0].files.image_target.sha256).toBe(sha256(one));
 });
 
 it('does not guess between two files that nothing tells apart', async () => {
@@ -138,11 +151,14 @@ it.each<[string, IDataObject, string]>([
 	expect(task.error?.message).toBe(
 		'\'Target Input Binary Field\' names "Your photo": no file was uploaded there [item 0]',
 	);
+	expect(task.error?.description).toMatch(
+		/^Make the upload a required field .* Binary fields of this item: template\./,
+	);
 });
 
 it('says that nothing was uploaded: an expression for the list', async () => {
 	const { task } = await run({ json: { 'Your photo': [null] } }, "={{ $json['Your photo'] }}");
-	expect(task.error?.message).toBe("'Target Input Binary Field' gives no file: no file was uploaded there [item 0]");
+	expect(task.error?.message).toBe("'Target Input Binary Field' gives no file: none was uploaded [item 0]");
 });
 
 test('what is dragged onto a binary field replaces what was there, and the default stays', () => {

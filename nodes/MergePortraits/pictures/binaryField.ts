@@ -14,8 +14,6 @@ interface FileDescription {
 	mimeType?: unknown;
 	/** In bytes. */
 	size?: unknown;
-	/** The chat's: the name of the binary field. */
-	binaryKey?: unknown;
 }
 
 /** n8n's own way from a form's label to the name of a binary field (`prepareFormReturnItem` of its Form nodes). */
@@ -65,6 +63,7 @@ export function findByValue(item: INodeExecutionData, value: unknown): FoundBina
 	if (!isRecord(value)) return { none: 'missing' };
 	const { filename, fileName = filename, mimetype, mimeType = mimetype, size, binaryKey } = value;
 	const fields = binaryFields(item);
+	// The chat tells the field.
 	const byKey = typeof binaryKey === 'string' ? fields.get(binaryKey) : undefined;
 	if (byKey !== undefined) return { binary: byKey };
 	const fitting = byDescription(fields, { fileName, mimeType, size });
@@ -87,7 +86,12 @@ function findInJson(item: INodeExecutionData, paths: string[][]): FoundBinary | 
 		const values: unknown[] = [item.json];
 		for (const key of path) {
 			const parent = values.at(-1);
-			if (!isRecord(parent) || !Object.hasOwn(parent, key)) break;
+			if (!isRecord(parent)) break;
+			if (!Object.hasOwn(parent, key)) {
+				// Not the file that is asked for, and none in its place.
+				if (Array.isArray(parent) && parent.length > 0) return { none: 'missing' };
+				break;
+			}
 			values.push(parent[key]);
 		}
 		const [first, ...deeper] = values.slice(1);
@@ -130,5 +134,8 @@ function pathKeys(path: string): string[] {
 const isNothing = (value: unknown): boolean =>
 	value === null || value === '' || (Array.isArray(value) && value.every((each) => each === null));
 
-export const isBinary = (value: unknown): value is IBinaryData =>
-	isRecord(value) && typeof value.mimeType === 'string' && ('data' in value || typeof value.id === 'string');
+/** With its content, or with the id of a stored one, such as `filesystem-v2:…`: files elsewhere have types and ids too. */
+const isBinary = (value: unknown): value is IBinaryData =>
+	isRecord(value) &&
+	typeof value.mimeType === 'string' &&
+	(typeof value.data === 'string' || (typeof value.id === 'string' && value.id.includes(':')));

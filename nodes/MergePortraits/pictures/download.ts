@@ -115,7 +115,11 @@ async function readFile(response: StreamedResponse, url: URL): Promise<Download>
 	if (bytes === undefined ? isHtml : isWebPage(bytes, isHtml)) return webPage(hostAndPath(url));
 	if (bytes !== undefined) return { bytes, fileName: fileName(text('content-disposition'), url) };
 	const [violation] = checkFileSize(imageRequirements.maxBytes + 1);
-	return { violations: violation ? [{ ...violation, found: 'has more than 4 MB' }] : [] };
+	return {
+		violations: violation
+			? [{ ...violation, found: `has more than ${imageRequirements.maxBytes / 1024 / 1024} MB` }]
+			: [],
+	};
 }
 
 /** Whether a page came instead of a picture, whatever its declared type. */

@@ -75,6 +75,7 @@ export class InputPictures {
 		const message = `'${label}' ${what} [item ${itemIndex}]`;
 		throw new NodeOperationError(this.context.getNode(), message, { itemIndex, description: advice });
 	}
+
 	private async loadOnce(
 		role: ImageRole,
 		itemIndex: number,
