@@ -205,7 +205,9 @@ describe('examples in n8n 2.41.1', () => {
 		});
 
 		it('tells the visitor which picture is too large, as a visitor speaks', async () => {
-			const { visitor, page, submit } = await fill(await portrait('Portrait 1', { ...SIDE, minBytes: 5 * 1024 * 1024 }));
+			const { visitor, page, submit } = await fill(
+				await portrait('Portrait 1', { ...SIDE, minBytes: 5 * 1024 * 1024 }),
+			);
 			await submit();
 			await page.getByText('These pictures could not be merged').waitFor();
 			const text = await page.locator('body').innerText();
