@@ -61,7 +61,7 @@ export function readImageHeader(bytes: Buffer): ImageHeader | undefined {
 	if (format.name === 'JPEG' && components === undefined) return undefined;
 	const size = readSize(format.reader, bytes);
 	if (size === undefined || !(size.width > 0 && size.height > 0)) return undefined;
-	const greyscale = components === 1 || (format.name === 'PNG' && [0, 4].includes(bytes[PNG_COLOUR_TYPE_OFFSET]));
+	const greyscale = components === 1 || (format.name === 'PNG' && [0, 4].includes(bytes[PNG_COLOUR_TYPE_OFFSET] ?? -1));
 	return { format, width: size.width, height: size.height, greyscale };
 }
 
@@ -84,7 +84,7 @@ const isStartOfFrame = (marker: number) => marker >= 0xc0 && marker <= 0xcf && !
 function jpegComponents(bytes: Buffer): number | undefined {
 	let offset = 2;
 	while (offset + 10 <= bytes.length && bytes[offset] === 0xff) {
-		if (isStartOfFrame(bytes[offset + 1])) return bytes[offset + 9];
+		if (isStartOfFrame(bytes.readUInt8(offset + 1))) return bytes[offset + 9];
 		const segmentLength = bytes.readUInt16BE(offset + 2);
 		if (segmentLength < 2) return undefined;
 		offset += 2 + segmentLength;
