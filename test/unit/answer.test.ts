@@ -58,7 +58,7 @@ describe('the picture is read to the byte when the answer has', () => {
 		['escapes that only parsing can read', success('').replace('""', `"${unicode}"`)],
 		['these and line breaks', success('').replace('""', `"\\u002f${unicode.slice(1)}\\n"`)],
 		['another image before it', `{"preview":{"image":"AA\\/A"},${success(base64).slice(1)}`],
-		['an image that ends with an escaped quote before it', `{"preview":{"image":"A\\""},${success(base64).slice(1)}`],
+		['an image with an escaped quote before it', `{"preview":{"image":"A\\/\\"A"},${success(base64).slice(1)}`],
 		['no image but its name before it', `{"preview":{"image":null},${success(base64).slice(1)}`],
 	])('%s', (_what, body) => {
 		const outcome = read(body);

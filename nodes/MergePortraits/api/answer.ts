@@ -118,7 +118,7 @@ function unescapeInPlace(base64: Buffer): Buffer {
 	for (let at = length, end = at; at < base64.length; at = end) {
 		const escaped = base64[at + 1];
 		const skipped = escaped === SLASH ? 1 : escaped === LETTER_N || escaped === LETTER_R ? 2 : 0;
-		const next = base64.indexOf(BACKSLASH, at + (skipped || 2));
+		const next = base64.indexOf(BACKSLASH, at + (skipped || 1));
 		end = next < 0 ? base64.length : next;
 		base64.copyWithin(length, at + skipped, end);
 		length += end - at - skipped;

@@ -35,23 +35,18 @@ export function imageFormat(bytes: Buffer): ImageFormat | undefined {
 	return recognise(bytes);
 }
 
-/** Formats that are not taken but have a name for the user, by bytes at an offset. An `ftyp` box has its brand at byte 8. */
+/** Formats that are not taken but have a name for the user. Files of ISO's base media format have their brand at byte 8. */
 const namesOnly = [
-	{ name: 'GIF', offset: 0, signatures: ['GIF8'] },
-	{ name: 'TIFF', offset: 0, signatures: ['II*\0', 'MM\0*'] },
-	{ name: 'AVIF', offset: 4, signatures: ['ftypavif', 'ftypavis'] },
-	{
-		name: 'HEIC',
-		offset: 4,
-		signatures: ['ftypheic', 'ftypheix', 'ftyphevc', 'ftypheim', 'ftypheis', 'ftypmif1', 'ftypmsf1'],
-	},
+	{ name: 'GIF', start: /^GIF8/ },
+	{ name: 'TIFF', start: /^(II\*|MM)\0/ },
+	{ name: 'AVIF', start: /^[^]{4}ftypavi[fs]/ },
+	{ name: 'HEIC', start: /^[^]{4}ftyp(hei[cmsx]|hevc|mif1|msf1)/ },
 ];
 
 /** The name of a picture's format, of those too that the node cannot read any further; undefined when none is known. */
 export function formatName(bytes: Buffer): string | undefined {
-	const isOne = ({ offset, signatures }: (typeof namesOnly)[number]) =>
-		signatures.some((signature) => bytes.toString('latin1', offset, offset + signature.length) === signature);
-	return recognise(bytes)?.name ?? namesOnly.find(isOne)?.name;
+	const head = bytes.toString('latin1', 0, 12);
+	return recognise(bytes)?.name ?? namesOnly.find(({ start }) => start.test(head))?.name;
 }
 
 /**
@@ -66,7 +61,7 @@ export function readImageHeader(bytes: Buffer): ImageHeader | undefined {
 	if (format.name === 'JPEG' && components === undefined) return undefined;
 	const size = readSize(format.reader, bytes);
 	if (size === undefined || !(size.width > 0 && size.height > 0)) return undefined;
-	const greyscale = components === 1 || (format.name === 'PNG' && [0, 4].includes(bytes[PNG_COLOUR_TYPE_OFFSET]));
+	const greyscale = components === 1 || (format.name === 'PNG' && [0, 4].includes(bytes[PNG_COLOUR_TYPE_OFFSET] ?? -1));
 	return { format, width: size.width, height: size.height, greyscale };
 }
 
@@ -89,7 +84,7 @@ const isStartOfFrame = (marker: number) => marker >= 0xc0 && marker <= 0xcf && !
 function jpegComponents(bytes: Buffer): number | undefined {
 	let offset = 2;
 	while (offset + 10 <= bytes.length && bytes[offset] === 0xff) {
-		if (isStartOfFrame(bytes[offset + 1])) return bytes[offset + 9];
+		if (isStartOfFrame(bytes.readUInt8(offset + 1))) return bytes[offset + 9];
 		const segmentLength = bytes.readUInt16BE(offset + 2);
 		if (segmentLength < 2) return undefined;
 		offset += 2 + segmentLength;
