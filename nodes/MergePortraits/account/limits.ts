@@ -118,7 +118,8 @@ export class Limits {
 			order: this.order++,
 			others: this.active++,
 			lastSecond: this.countSince(now - SECOND_MS),
-			paced: now - this.lastSentAt < (1.2 * SECOND_MS) / this.perSecond,
+			// Where a place was free, it had not waited for one.
+			paced: this.active < this.atOnce && now - this.lastSentAt < (1.2 * SECOND_MS) / this.perSecond,
 		};
 		this.sends.push(sent);
 		if (this.sends.length > 2 * MEMORY + this.active) this.sends = this.sends.slice(-MEMORY - this.active);
@@ -217,14 +218,14 @@ export class Limits {
 		// Others sent within the same second tell nothing more.
 		if (at < this.rateChangedAt + SECOND_MS) return;
 		if (this.perSecond === Number.POSITIVE_INFINITY) {
-			this.perSecond = Math.max(1, lastSecond);
+			this.perSecond = Math.max(1, lastSecond * (1 - LAST_RATE_FALL));
 			const first = this.sends.find((sent) => sent.at > at - SECOND_MS);
 			this.pausedUntil = Math.max(this.pausedUntil, (first?.at ?? at) + SECOND_MS + this.refusalMs);
 		} else {
 			this.perSecond *= 1 - Math.max(LAST_RATE_FALL, FIRST_RATE_FALL / (1 + this.takenAtRate / 4));
 		}
 		// So many in flight make up the rate; fewer may have been thought too many at a time.
-		const needed = Math.ceil((this.perSecond * (this.usualMs ?? 0)) / SECOND_MS) + 1;
+		const needed = Math.ceil((Math.max(lastSecond, this.perSecond) * (this.usualMs ?? 0)) / SECOND_MS) + 1;
 		this.atOnce = Math.max(this.atOnce, needed);
 		this.rateChangedAt = now;
 		this.takenAtRate = 0;
