@@ -110,7 +110,10 @@ function forSupport({ code, requestId, logId }: Facts): string {
 
 function violationFailure(node: INode, itemIndex: number, violations: UnfitPicture['violations']): Failure {
 	const sentences = violations.map(({ label, found, allowed }) => `'${label}' ${found}, allowed: ${allowed}`);
-	const description = [...new Set(violations.map(({ wayOut }) => wayOut))].join(' ');
+	// Whoever speaks with an agent has no node to put before this one.
+	const forAgent = isAgentTool(node);
+	const ways = violations.map(({ wayOut, visitorWayOut }) => (forAgent ? visitorWayOut : wayOut));
+	const description = [...new Set(ways)].join(' ');
 	const message = `${sentences.join('; ')} [item ${itemIndex}]`;
 	const error = new NodeOperationError(node, message, { itemIndex, description });
 	return failure(error, violationsForVisitor(violations), { code: violations[0]?.code });
