@@ -43,8 +43,9 @@ const options: INodeProperties[] = [
 		type: 'options',
 		options: [{ name: 'None', value: 'none' }, ...linkLifetimes],
 		default: 'none',
+		hint: 'Whoever has the link can open the picture until it expires, without signing in to n8n',
 		description:
-			'A link to the merged picture, in <code>mergePortraits.downloadUrl</code> of the output. Whoever has the link can open the picture until it expires, without signing in. An AI agent is always given one, for a day unless you choose otherwise.',
+			'A link to the merged picture, and for how long it works. It is in <code>mergePortraits.downloadUrl</code>. An AI agent is always given one, for a day unless you choose otherwise.',
 	},
 	{
 		displayName: 'File Name',
