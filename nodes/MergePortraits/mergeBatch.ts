@@ -16,10 +16,10 @@ import {
 	endsBatch,
 	failureItem,
 	failureOf,
-	thrownFailure,
 	meetsEveryPair,
 	mergedItem,
 	outputBaseName,
+	thrownFailure,
 	type Failure,
 	type Outcome,
 } from './outcome';
