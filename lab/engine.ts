@@ -148,7 +148,8 @@ function createWorkflow({ items, parameters = {}, nodeSettings, settings, nodeTy
 		mergePortraits: nodeType ?? nodeOfProcess(),
 	};
 	const find = (type: string) => {
-		const found = types[type.split('.').at(-1) ?? ''];
+		// As an agent's tool, n8n has a node as a type of its own.
+		const found = types[type.split('.').at(-1)?.replace(/Tool$/, '') ?? ''];
 		if (found === undefined) throw new UnexpectedError(`Unknown node type ${type}`);
 		return found;
 	};

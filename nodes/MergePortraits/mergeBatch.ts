@@ -4,12 +4,14 @@ import { Accounts } from './account/accounts';
 import type { Lane, Turn } from './account/gate';
 import { fingerprint, PaidResults, type PaidResult, type PictureStore } from './account/results';
 import { send } from './account/send';
+import { isAgentTool } from './agentTool';
 import type { MergedPicture } from './api/answer';
 import { readCredential, type Credential } from './api/credential';
 import { faceFusion, type FaceFusionRequest } from './api/faceFusion';
 import type { Refusal } from './api/codes';
 import { retryDelay } from './backoff';
 import { systemClock, type Clock } from './clock';
+import { DownloadLinks } from './downloadLink';
 import {
 	endsBatch,
 	failureItem,
@@ -17,10 +19,12 @@ import {
 	meetsEveryPair,
 	mergedItem,
 	outputBaseName,
+	thrownFailure,
 	type Failure,
 	type Outcome,
 } from './outcome';
 import { readMaxConcurrency, readMergeRequest, type MergeRequest } from './parameters';
+import { readImageHeader } from './pictures/imageHeader';
 import type { ImageRole } from './pictures/imageRequirements';
 import { InputPictures } from './pictures/inputPictures';
 
@@ -52,7 +56,15 @@ export async function mergeBatch(
 	context: IExecuteFunctions,
 	surroundings: Surroundings = ofThisProcess,
 ): Promise<INodeExecutionData[]> {
-	const batch = new Batch(context, surroundings, await readCredential(context), readMaxConcurrency(context));
+	let batch: Batch;
+	try {
+		batch = new Batch(context, surroundings, await readCredential(context), readMaxConcurrency(context));
+	} catch (error) {
+		const node = context.getNode();
+		const failure = thrownFailure(node, 0, error);
+		if (!isAgentTool(node)) throw failure.error;
+		return context.getInputData().map((input, itemIndex) => failureItem(context, itemIndex, failure, input));
+	}
 	return await batch.run();
 }
 
@@ -67,7 +79,10 @@ class Batch {
 	private readonly lane: Lane;
 	private readonly pictures: InputPictures;
 	private readonly results: PaidResults<Unmerged>;
+	private readonly links: DownloadLinks;
 	private readonly signal: AbortSignal | undefined;
+	/** Whether items go on when one has failed. An agent that nothing is thrown at can be told what to do. */
+	private readonly continues: boolean;
 	private merged = 0;
 	private reused = 0;
 	/** The refusal that no other item would escape, once there is one. */
@@ -85,7 +100,9 @@ class Batch {
 		this.accountId = id;
 		this.lane = gate.openLane(maxConcurrency);
 		this.pictures = new InputPictures(context, clock);
+		this.links = new DownloadLinks(context);
 		this.signal = context.getExecutionCancelSignal();
+		this.continues = context.continueOnFail() || isAgentTool(context.getNode());
 		this.results = new PaidResults(context.getContext('node'), accounts.results, pictureStore(context));
 	}
 
@@ -102,7 +119,7 @@ class Batch {
 		}
 		this.settleHeldBack();
 		if (this.failures.size === 0) this.results.clear();
-		else if (!this.context.continueOnFail()) throw this.firstError();
+		else if (!this.continues) throw this.firstError();
 		this.addHints();
 		return this.output;
 	}
@@ -127,6 +144,8 @@ class Batch {
 	private async mergeItem(itemIndex: number, turn: Turn): Promise<Outcome> {
 		try {
 			const request = readMergeRequest(this.context, itemIndex);
+			const { linkLifetime } = request;
+			if (linkLifetime) await this.links.assertPossible(itemIndex);
 			const load = async (role: ImageRole) =>
 				await this.pictures.load(role, itemIndex, request.pictures[role], request);
 			const [target, template] = await Promise.all([load('target'), load('template')]);
@@ -145,7 +164,9 @@ class Batch {
 				request.reuseResults,
 				async () => await this.merge(pair, request, fileName, turn),
 			);
-			return 'kind' in outcome ? outcome : { kind: 'merged', request, fileName, result: outcome, reused };
+			if ('kind' in outcome) return outcome;
+			const downloadUrl = linkLifetime && this.links.create(outcome.binary, linkLifetime);
+			return { kind: 'merged', request, fileName, result: outcome, reused, downloadUrl };
 		} catch (error) {
 			return { kind: 'thrown', error };
 		}
@@ -165,7 +186,7 @@ class Batch {
 			clock,
 			random,
 			signal,
-			endsBatch: (refusal) => endsBatch({ kind: 'refused', refusal }, context.continueOnFail()),
+			endsBatch: (refusal) => endsBatch({ kind: 'refused', refusal }, this.continues),
 		});
 		if (sending === undefined) return { kind: 'heldBack' };
 		const { answer, attempts } = sending;
@@ -181,11 +202,12 @@ class Batch {
 	): Promise<PaidResult | Unmerged> {
 		const { clock, random } = this.surroundings;
 		const { extension, mimeType } = format;
+		const { width, height } = readImageHeader(bytes) ?? {};
 		for (let retry = 1; ; retry++) {
 			try {
 				const { helpers } = this.context;
 				const binary = await helpers.prepareBinaryData(bytes, `${fileName}.${extension}`, mimeType);
-				return { binary, extension, requestId, logId, attempts };
+				return { binary, extension, width, height, requestId, logId, attempts };
 			} catch (cause) {
 				if (retry > STORE_RETRIES || this.signal?.aborted) return { kind: 'notStored', requestId, logId, cause };
 			}
@@ -197,7 +219,7 @@ class Batch {
 		const { context } = this;
 		const input = this.items[itemIndex] ?? { json: {} };
 		if (outcome.kind === 'refused' && meetsEveryPair(outcome.refusal)) this.refusedForAll ??= outcome.refusal;
-		if (endsBatch(outcome, context.continueOnFail())) this.lane.close();
+		if (endsBatch(outcome, this.continues)) this.lane.close();
 		const failure = failureOf(context.getNode(), itemIndex, outcome);
 		if (failure !== undefined) {
 			this.failures.set(itemIndex, failure);
@@ -205,7 +227,7 @@ class Batch {
 		} else if (outcome.kind === 'merged') {
 			this.merged++;
 			if (outcome.reused) this.reused++;
-			this.output[itemIndex] = mergedItem(itemIndex, outcome, input);
+			this.output[itemIndex] = mergedItem(context, itemIndex, outcome, input);
 		} else {
 			return;
 		}

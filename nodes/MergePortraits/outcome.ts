@@ -8,6 +8,7 @@ import {
 } from 'n8n-workflow';
 
 import type { PaidResult } from './account/results';
+import { isAgentTool, tellFailure, tellPicture } from './agentTool';
 import { refusalForVisitor, type Refusal } from './api/codes';
 import type { MergeRequest } from './parameters';
 import { violationsForVisitor } from './pictures/imageRequirements';
@@ -15,7 +16,15 @@ import type { InputPicture, UnfitPicture } from './pictures/inputPictures';
 
 /** What became of an item. */
 export type Outcome =
-	| { kind: 'merged'; request: MergeRequest; fileName: string; result: PaidResult; reused: boolean }
+	| {
+			kind: 'merged';
+			request: MergeRequest;
+			fileName: string;
+			result: PaidResult;
+			reused: boolean;
+			/** Where a link was asked for. */
+			downloadUrl: string | undefined;
+	  }
 	/** The pictures do not meet the requirements; nothing was sent. */
 	| { kind: 'unfit'; violations: UnfitPicture['violations'] }
 	| { kind: 'refused'; refusal: Refusal }
@@ -101,7 +110,10 @@ function forSupport({ code, requestId, logId }: Facts): string {
 
 function violationFailure(node: INode, itemIndex: number, violations: UnfitPicture['violations']): Failure {
 	const sentences = violations.map(({ label, found, allowed }) => `'${label}' ${found}, allowed: ${allowed}`);
-	const description = [...new Set(violations.map(({ wayOut }) => wayOut))].join(' ');
+	// Whoever speaks with an agent has no node to put before this one.
+	const forAgent = isAgentTool(node);
+	const ways = violations.map(({ wayOut, visitorWayOut }) => (forAgent ? visitorWayOut : wayOut));
+	const description = [...new Set(ways)].join(' ');
 	const message = `${sentences.join('; ')} [item ${itemIndex}]`;
 	const error = new NodeOperationError(node, message, { itemIndex, description });
 	return failure(error, violationsForVisitor(violations), { code: violations[0]?.code });
@@ -120,7 +132,8 @@ function notStoredFailure(
 	return failure(error, 'The merged picture could not be kept. Please try again later.', { requestId, logId });
 }
 
-function thrownFailure(node: INode, itemIndex: number, thrown: unknown): Failure {
+/** Of whatever was thrown: n8n's own errors stay as they are. */
+export function thrownFailure(node: INode, itemIndex: number, thrown: unknown): Failure {
 	const forVisitor = 'The pictures could not be merged. Check what you entered, or try again later.';
 	if (thrown instanceof NodeApiError || thrown instanceof NodeOperationError) return failure(thrown, forVisitor);
 	const error = thrown instanceof Error ? thrown : new Error(String(thrown));
@@ -135,19 +148,26 @@ export function outputBaseName({ fileName }: MergeRequest, { baseName = 'portrai
 
 /** The output item of a merged pair, its picture before the binaries that it came with. */
 export function mergedItem(
+	context: IExecuteFunctions,
 	itemIndex: number,
-	{ request, fileName, result, reused }: Extract<Outcome, { kind: 'merged' }>,
+	{ request, fileName, result, reused, downloadUrl }: Extract<Outcome, { kind: 'merged' }>,
 	input: INodeExecutionData,
 ): INodeExecutionData {
 	const { similarity, outputField, includeOtherFields } = request;
 	const { requestId, logId, attempts, extension } = result;
+	const picture = { ...result.binary, fileName: `${fileName}.${extension}` };
+	const pairedItem = { item: itemIndex };
+	if (isAgentTool(context.getNode())) {
+		const json = tellPicture(picture, result, similarity, downloadUrl);
+		return { json, binary: { [outputField]: picture }, pairedItem };
+	}
 	const kept: INodeExecutionData = includeOtherFields ? input : { json: {} };
 	const others = Object.entries(kept.binary ?? {}).filter(([field]) => field !== outputField);
-	const picture = { ...result.binary, fileName: `${fileName}.${extension}` };
+	const link = downloadUrl === undefined ? {} : { downloadUrl };
 	return {
-		json: { ...kept.json, mergePortraits: { requestId, logId, similarity, attempts, reused } },
+		json: { ...kept.json, mergePortraits: { requestId, logId, similarity, attempts, reused, ...link } },
 		binary: { [outputField]: picture, ...Object.fromEntries(others) },
-		pairedItem: { item: itemIndex },
+		pairedItem,
 	};
 }
 
@@ -158,7 +178,9 @@ export function failureItem(
 	{ error, fields }: Failure,
 	input: INodeExecutionData,
 ): INodeExecutionData {
-	const item = { ...input, json: { ...input.json, ...fields }, pairedItem: { item: itemIndex } };
+	const pairedItem = { item: itemIndex };
+	if (isAgentTool(context.getNode())) return { json: tellFailure(error), pairedItem };
+	const item = { ...input, json: { ...input.json, ...fields }, pairedItem };
 	if (context.getNode().onError === 'continueErrorOutput') {
 		// n8n moves items that carry an error to the error output, as copies; where the copy still carries it, n8n replaces
 		// the json by the message alone. What is not enumerable is not copied.

@@ -6,6 +6,7 @@ import {
 	type INodeProperties,
 } from 'n8n-workflow';
 
+import { isAgentTool } from './agentTool';
 import { binaryFields, findByName, findByValue, type FoundBinary } from './pictures/binaryField';
 import { formatList, imageRequirements, type ImageRole } from './pictures/imageRequirements';
 import type { PictureSource } from './pictures/inputPictures';
@@ -20,12 +21,32 @@ export const labels = {
 	templateUrl: 'Template URL',
 	similarity: 'Similarity',
 	output: 'Put Output File in Field',
+	downloadLink: 'Download Link',
 	maxConcurrency: 'Max Concurrent Requests',
 	maxRetries: 'Max Retries',
 	timeout: 'Timeout',
 } as const;
 
+/** For how long a link to the merged picture works, as n8n takes it. */
+export type LinkLifetime = '1h' | '1d' | '7d';
+
+const linkLifetimes: Array<{ name: string; value: LinkLifetime }> = [
+	{ name: 'For 1 Hour', value: '1h' },
+	{ name: 'For 1 Day', value: '1d' },
+	{ name: 'For 7 Days', value: '7d' },
+];
+
 const options: INodeProperties[] = [
+	{
+		displayName: labels.downloadLink,
+		name: 'downloadLink',
+		type: 'options',
+		options: [{ name: 'None', value: 'none' }, ...linkLifetimes],
+		default: 'none',
+		hint: 'Whoever has the link can open the picture until it expires, without signing in to n8n',
+		description:
+			'A link to the merged picture, and for how long it works. It is in <code>mergePortraits.downloadUrl</code>. An AI agent is always given one, for a day unless you choose otherwise.',
+	},
 	{
 		displayName: 'File Name',
 		name: 'fileName',
@@ -179,6 +200,8 @@ export interface MergeRequest {
 	/** 0 to 1, undefined when the parameter is empty. */
 	similarity: number | undefined;
 	outputField: string;
+	/** Undefined when no link is asked for. */
+	linkLifetime: LinkLifetime | undefined;
 	fileName: string;
 	includeOtherFields: boolean;
 	validateImages: boolean;
@@ -204,6 +227,7 @@ export function readMergeRequest(context: IExecuteFunctions, itemIndex: number):
 		},
 		similarity: readSimilarity(context, itemIndex),
 		outputField: outputField.trim(),
+		linkLifetime: readLinkLifetime(context, itemIndex, given),
 		fileName: String(given.fileName ?? '').trim(),
 		includeOtherFields: given.includeOtherFields !== false,
 		validateImages: given.validateImages !== false,
@@ -233,6 +257,18 @@ function readInteger(
 	if (Number.isSafeInteger(value) && value >= least) return value;
 	const message = `'${labels[name]}' must be a whole number of at least ${least}, but is ${JSON.stringify(given[name])}`;
 	throw refuse(context, itemIndex, message, `Enter a number, such as ${byDefault}, or remove the option.`);
+}
+
+function readLinkLifetime(
+	context: IExecuteFunctions,
+	itemIndex: number,
+	{ downloadLink = 'none' }: IDataObject,
+): LinkLifetime | undefined {
+	const chosen = linkLifetimes.find(({ value }) => value === downloadLink)?.value;
+	if (chosen !== undefined) return chosen;
+	if (downloadLink === 'none') return isAgentTool(context.getNode()) ? '1d' : undefined;
+	const message = `'${labels.downloadLink}' must be none, 1h, 1d or 7d, but is ${JSON.stringify(downloadLink)}`;
+	throw refuse(context, itemIndex, message, 'Choose one of the four, or let the expression give one of these words.');
 }
 
 function readSimilarity(context: IExecuteFunctions, itemIndex: number): number | undefined {

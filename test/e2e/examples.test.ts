@@ -4,11 +4,14 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { INode, INodeTypeDescription } from 'n8n-workflow';
+import type { Locator } from 'playwright-core';
 
 import { sha256 } from '../../lab/simulator/exchange';
 import { EXAMPLES_FOLDER, readExample, type Example } from '../../lab/n8n/examples';
-import { openEditor, type Editor } from '../../lab/n8n/editor';
+import { openEditor, SCREENSHOT_FOLDER, type Editor } from '../../lab/n8n/editor';
+import { startChatModel, toldOf, type ChatModel } from '../../lab/chatModel';
 import { openLab, type Execution, type Lab } from '../../lab/n8n/lab';
+import { startPictureHost, type PictureHost } from '../../lab/pictureHost';
 import { faceless, portrait } from '../../lab/portraits';
 import type { RecordedRequest } from '../../lab/simulator/simulator';
 import { CHUNK_KEY, importInEditor, pictureCanvas, warnings, withSettings } from './services/examples';
@@ -18,6 +21,8 @@ import { startStorage, type Storage } from './services/storage';
 const EXAMPLES = [
 	'first-merge',
 	'form-to-picture',
+	'show-on-page',
+	'chat-agent',
 	'nightly-batch',
 	'to-storage',
 	'to-email',
@@ -31,6 +36,8 @@ const SIDE = { width: 240, height: 240 };
 describe('examples in n8n 2.41.1', () => {
 	let lab: Lab;
 	let editor: Editor;
+	let host: PictureHost;
+	let model: ChatModel;
 	let storage: Storage;
 	let mailbox: Mailbox;
 
@@ -38,9 +45,12 @@ describe('examples in n8n 2.41.1', () => {
 		lab = await openLab({ version: '2.41.1', name: 'examples' });
 		storage = await startStorage({ folder: join(lab.folder, 'storage'), bucket: BUCKET });
 		mailbox = await startMailbox();
+		host = await startPictureHost();
+		model = await startChatModel();
 		for (const credential of [
 			{ id: 'exampleStorage', name: 'S3', type: 's3', data: storage.credential },
 			{ id: 'exampleMailbox', name: 'SMTP', type: 'smtp', data: mailbox.credential },
+			{ id: 'exampleChatModel', name: 'OpenAI', type: 'openAiApi', data: model.credential },
 			CHUNK_KEY,
 		]) {
 			await lab.call('POST', '/credentials', credential);
@@ -50,6 +60,8 @@ describe('examples in n8n 2.41.1', () => {
 	afterAll(async () => {
 		await editor?.close();
 		await lab?.close();
+		await host?.close();
+		await model?.close();
 		await mailbox?.close();
 		await storage?.close();
 	});
@@ -159,26 +171,31 @@ describe('examples in n8n 2.41.1', () => {
 		}
 	});
 
-	describe('form-to-picture', () => {
-		const fill = async (target: Buffer) => {
-			const browser = editor.page.context().browser();
-			if (browser === null) throw new Error('There is no browser');
-			const visitor = await browser.newContext({ acceptDownloads: true });
-			const page = await visitor.newPage();
-			const file = (name: string, buffer: Buffer) => ({ name, mimeType: 'image/png', buffer });
-			await page.goto(`${lab.server.url}/form/merge-portraits`);
-			await page.getByLabel('Portrait whose face is taken').setInputFiles(file('me.png', target));
-			const template = await portrait('Template', SIDE);
-			await page.getByLabel('Picture that receives the face').setInputFiles(file('scene.png', template));
-			await page.getByLabel('Similarity').fill('0.8');
-			return { visitor, page, submit: async () => await page.getByRole('button', { name: 'Merge' }).click() };
-		};
+	/** Opens a form that is published, and fills it in as a visitor who is not signed in. */
+	async function fillForm(path: string, target: Buffer) {
+		const browser = editor.page.context().browser();
+		if (browser === null) throw new Error('There is no browser');
+		const visitor = await browser.newContext({ acceptDownloads: true });
+		const page = await visitor.newPage();
+		const file = (name: string, buffer: Buffer) => ({ name, mimeType: 'image/png', buffer });
+		await page.goto(`${lab.server.url}/form/${path}`);
+		await page.getByLabel('Portrait whose face is taken').setInputFiles(file('me.png', target));
+		const template = await portrait('Template', SIDE);
+		await page.getByLabel('Picture that receives the face').setInputFiles(file('scene.png', template));
+		await page.getByLabel('Similarity').fill('0.8');
+		return { visitor, page, submit: async () => await page.getByRole('button', { name: 'Merge' }).click() };
+	}
 
-		beforeAll(async () => {
-			await lab.activate(await add('form-to-picture', {}));
-			// It takes a moment after the activation.
-			while (!(await fetch(`${lab.server.url}/form/merge-portraits`)).ok) await sleep(100);
-		}, 60_000);
+	async function publishForm(name: string, path: string): Promise<void> {
+		await lab.activate(await add(name, {}));
+		// It takes a moment after the activation.
+		while (!(await fetch(`${lab.server.url}/form/${path}`)).ok) await sleep(100);
+	}
+
+	describe('form-to-picture', () => {
+		const fill = async (target: Buffer) => await fillForm('merge-portraits', target);
+
+		beforeAll(async () => await publishForm('form-to-picture', 'merge-portraits'), 60_000);
 
 		it('gives the visitor the merged picture', async () => {
 			const { visitor, page, submit } = await fill(await portrait('Portrait 1', SIDE));
@@ -218,6 +235,104 @@ describe('examples in n8n 2.41.1', () => {
 			await page.getByText('Please try again later.').waitFor();
 			expect(await page.locator('body').innerText()).not.toMatch(/credit/i);
 			await visitor.close();
+		});
+	});
+
+	/** A picture that the page shows: what its link gives to anybody, and how wide it is drawn, in px of its own. */
+	async function shown(image: Locator) {
+		await image.evaluate((element: { decode(): Promise<void> }) => element.decode());
+		const width = await image.evaluate((element: { naturalWidth: number }) => element.naturalWidth);
+		const answer = await fetch(String(await image.getAttribute('src')));
+		return { width, sha256: sha256(Buffer.from(await answer.arrayBuffer())) };
+	}
+
+	describe('show-on-page', () => {
+		beforeAll(async () => await publishForm('show-on-page', 'show-portraits'), 60_000);
+
+		it('shows the visitor the merged picture, and a link to save it', async () => {
+			const { visitor, page, submit } = await fillForm('show-portraits', await portrait('Portrait 1', SIDE));
+			await submit();
+			const picture = page.getByAltText('The merged portrait');
+			await picture.waitFor();
+			const own = { width: SIDE.width, sha256: results().get('me.png') };
+			expect(await shown(picture)).toEqual(own);
+			await page.screenshot({ path: join(SCREENSHOT_FOLDER, 'show-on-page.png') });
+			const link = page.getByRole('link', { name: 'Save the picture' });
+			expect(await link.getAttribute('href')).toBe(await picture.getAttribute('src'));
+			await visitor.close();
+		});
+
+		it('tells the visitor what is wrong with a picture', async () => {
+			const { visitor, page, submit } = await fillForm('show-portraits', await faceless(SIDE));
+			await submit();
+			await page.getByText('No face was found in one of the two pictures.').waitFor();
+			await visitor.close();
+		});
+	});
+
+	describe('chat-agent', () => {
+		const byId = (id: string) => editor.page.locator(`[data-test-id="${id}"]`);
+		const target = async () => await portrait('Portrait 2', SIDE);
+
+		beforeAll(async () => {
+			const settings = { templateUrl: `${host.url}/template.png` };
+			// High enough to show a picture in the chat.
+			await editor.page.setViewportSize({ width: 1280, height: 1400 });
+			await editor.goto(`/workflow/${await add('chat-agent', settings)}`);
+			await byId('workflow-chat-button').click();
+		}, 60_000);
+		beforeEach(async () => {
+			host.reset();
+			host.serve('/template.png', { body: await portrait('Template', SIDE) });
+			host.serve('/ben.png', { body: await target() });
+		});
+
+		afterAll(async () => await editor.page.setViewportSize({ width: 1280, height: 800 }));
+
+		/** The model as it should be: it calls the tool once, and shows what it is told. */
+		const script = (call: object) =>
+			model.script((request) => {
+				const [told] = toldOf(request);
+				if (told === undefined) return { call };
+				const [{ downloadUrl, error }] = JSON.parse(String(told));
+				return { text: error ?? `Here you are:\n\n![merged portrait](${downloadUrl})` };
+			});
+
+		async function say(text: string): Promise<void> {
+			const { page } = editor;
+			await page.locator('.chat-inputs textarea').fill(text);
+			await page.locator('.chat-input-send-button').click();
+		}
+
+		it('shows the merged picture of an upload', async () => {
+			script({ target_url: '', similarity: 0.8 });
+			const { page } = editor;
+			const [chooser] = await Promise.all([
+				page.waitForEvent('filechooser'),
+				page.locator('.chat-input-file-button').click(),
+			]);
+			await chooser.setFiles({ name: 'me.png', mimeType: 'image/png', buffer: await target() });
+			await say('Put my face into the template, please');
+			const picture = page.getByAltText('merged portrait').last();
+			await picture.waitFor();
+			expect(await shown(picture)).toEqual({ width: SIDE.width, sha256: results().get('me.png') });
+			expect(merges().map(({ fields }) => fields.source_similarity)).toEqual(['0.8']);
+			await editor.screenshot('chat-agent');
+		});
+
+		it('shows the merged picture of a link', async () => {
+			script({ target_url: `${host.url}/ben.png`, similarity: 0.6 });
+			await say(`And this one: ${host.url}/ben.png`);
+			await editor.page.getByAltText('merged portrait').nth(1).waitFor();
+			const picture = editor.page.getByAltText('merged portrait').last();
+			expect(await shown(picture)).toEqual({ width: SIDE.width, sha256: results().get('ben.png') });
+		});
+
+		it('tells what to do about a dead link', async () => {
+			script({ target_url: `${host.url}/gone.png` });
+			await say('Or this one');
+			await editor.page.getByText('Check the link: it may be mistyped, or have expired.').last().waitFor();
+			await editor.screenshot('chat-agent-dead-link');
 		});
 	});
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { INodeExecutionData, INodeProperties, INodeTypeDescription } from 'n8n-workflow';
 import sharp from 'sharp';
 
+import { startChatModel, toldOf, type ChatModel } from '../../lab/chatModel';
 import { sha256 } from '../../lab/simulator/exchange';
 import { CREDENTIAL, KEY, openLab, type Lab } from '../../lab/n8n/lab';
 import { freePort } from '../../lab/n8n/processes';
@@ -12,7 +13,7 @@ import { faceless, portrait } from '../../lab/portraits';
 import type { RecordedRequest } from '../../lab/simulator/simulator';
 import { chain, node, readFiles, start, to } from '../../lab/n8n/workflows';
 import { startSite, type SiteAnswer } from './services/site';
-import { batch, MERGE, mergePortraits, OWN_SIMILARITY, writeFile } from './workflows';
+import { AGENT, agent, batch, CHAT_CREDENTIAL, MERGE, mergePortraits, OWN_SIMILARITY, writeFile } from './workflows';
 
 const SIDE = { width: 240, height: 240 };
 
@@ -38,13 +39,19 @@ async function providePictures(lab: Lab): Promise<void> {
 
 describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 	let lab: Lab;
+	let model: ChatModel;
 
 	beforeAll(async () => {
 		const accounts = [{ key: KEY }, { key: LOCKED_KEY, locked: true }, { key: EMPTY_KEY, credits: 0 }];
 		lab = await openLab({ version, name: 'installation', simulator: { accounts } });
 		await providePictures(lab);
+		model = await startChatModel();
+		await lab.n8n.importCredentials({ ...CHAT_CREDENTIAL, type: 'openAiApi', data: model.credential });
 	}, 900_000);
-	afterAll(async () => await lab?.close());
+	afterAll(async () => {
+		await lab?.close();
+		await model?.close();
+	});
 	beforeEach(() => lab.simulator.reset());
 
 	const isMerged = ({ binary }: INodeExecutionData) => binary?.data !== undefined;
@@ -88,10 +95,12 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 			);
 			const options = described?.properties.find(({ name }) => name === 'options')?.options;
 			expect(options?.map(({ name }) => name).sort()).toEqual([
+				'downloadLink',
 				'fileName',
 				'includeOtherFields',
 				'maxConcurrency',
 				'maxRetries',
+				'reuseResults',
 				'timeout',
 				'validateImages',
 			]);
@@ -449,7 +458,7 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 		});
 
 		describe('as a tool of an AI agent', () => {
-			it('is offered with a description, and tells the agent what was done', async () => {
+			it('is offered with a description', async () => {
 				const answer = await lab.get('/types/nodes.json');
 				const types: INodeTypeDescription[] = JSON.parse(await answer.text());
 				const tool = types.find(({ name }) => name === 'n8n-nodes-merge-portraits.mergePortraitsTool');
@@ -464,33 +473,6 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 						}),
 					]),
 				});
-
-				// n8n's own means to run a tool without an agent, which the editor's "Execute step" of a tool uses.
-				const workflow = chain('Tool', [
-					start,
-					readFiles('Template', join(lab.files, 'template.jpg'), 'template'),
-					readFiles('Target', join(lab.files, 'one/*.png'), 'target'),
-					node('Agent', '@n8n/n8n-nodes-langchain.toolExecutor', {
-						parameters: { query: JSON.stringify({ [MERGE.replace(' ', '_')]: { Similarity: 0.7 } }) },
-					}),
-				]);
-				workflow.nodes.push({
-					...mergePortraits({
-						parameters: {
-							targetBinaryPropertyName: '={{ $("Target").first().binary.target }}',
-							similarity: "={{ $fromAI('Similarity', 'from 0 to 1', 'number') }}",
-						},
-					}),
-					type: 'n8n-nodes-merge-portraits.mergePortraitsTool',
-				});
-				Object.assign(workflow.connections, { [MERGE]: to('Agent', 'ai_tool') });
-				const execution = await lab.run(workflow);
-				expect(execution.data.resultData.error).toBeUndefined();
-				expect(lab.simulator.requests.map(({ status, fields }) => [status, fields.source_similarity])).toEqual([
-					[200, '0.7'],
-				]);
-				const [{ json }] = execution.items('Agent');
-				expect(JSON.stringify(json)).toContain('requestId');
 			});
 		});
 	}
@@ -498,9 +480,12 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 	describe.each(['default', 'filesystem', 'database'] as const)('binaries kept in mode %s', (mode) => {
 		const idOf = { default: undefined, filesystem: /^filesystem-v2:/, database: /^database:/ }[mode];
 
-		it('merges, and later nodes and the editor read the picture', async () => {
+		beforeAll(async () => {
 			const settings = { N8N_AVAILABLE_BINARY_DATA_MODES: 'filesystem,database', N8N_DEFAULT_BINARY_DATA_MODE: mode };
 			await lab.restart(settings);
+		}, 120_000);
+
+		it('merges, and later nodes and the editor read the picture', async () => {
 			const workflow = batch(lab.files, 'six');
 			workflow.nodes.push({
 				...writeFile('Save', `=${join(lab.files, `${mode}-{{ $binary.data.fileName }}`)}`),
@@ -519,6 +504,53 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 			for (const name of TEN.slice(0, 6)) {
 				const written = await lab.written(`${mode}-${name}-merged.jpg`);
 				expect([name, sha256(written)]).toEqual([name, requestOf(`${name}.png`)?.resultSha256]);
+			}
+		});
+
+		const KEPT_IN_MEMORY =
+			"'Download Link' is not possible: this n8n keeps binary data in memory, where no link leads to";
+		const opened = async (link: unknown) => {
+			const answer = await fetch(String(link));
+			expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'image/jpeg']);
+			return sha256(Buffer.from(await answer.arrayBuffer()));
+		};
+
+		it('gives a link that opens without signing in, or refuses before anything is sent', async () => {
+			const execution = await lab.run(batch(lab.files, 'one', { parameters: { options: { downloadLink: '1h' } } }));
+			if (mode === 'default') {
+				expect(execution.task(MERGE).error?.message).toBe(`${KEPT_IN_MEMORY} [item 0]`);
+				expect(lab.simulator.requests).toHaveLength(0);
+				return;
+			}
+			expect(execution.status).toBe('success');
+			const [item] = execution.items(MERGE);
+			const { downloadUrl } = Object(item?.json.mergePortraits);
+			expect(await opened(downloadUrl)).toBe(sha256(await lab.read(item?.binary?.data)));
+		});
+
+		it('tells an agent the link, or that there can be none', async () => {
+			const upload = readFiles('Upload', join(lab.files, 'one/anna.png'), 'target');
+			const template = readFiles('Template', join(lab.files, 'template.jpg'), 'template');
+			const parameters = {
+				targetInputType: 'binary',
+				targetBinaryPropertyName: '={{ $("Upload").first().binary.target }}',
+				templateInputType: 'binary',
+			};
+			const { nodes, connections, ...rest } = agent(version === '2.41.1' ? 3.1 : 3, parameters);
+			const call = { target_url: '', template_url: '', similarity: 0.9 };
+			model.script((request) => (toldOf(request).length === 0 ? { call } : { text: 'Done.' }));
+			const execution = await lab.run({
+				...rest,
+				nodes: [start, upload, template, ...nodes],
+				connections: { ...connections, Start: to('Upload'), Upload: to('Template'), Template: to(AGENT) },
+			});
+			expect(execution.items(AGENT).map(({ json }) => json)).toEqual([{ output: 'Done.' }]);
+			const [told] = JSON.parse(String(model.told()[0]));
+			if (mode === 'default') {
+				expect(told).toEqual({ error: expect.stringContaining(`${KEPT_IN_MEMORY}. What to do: `) });
+				expect(lab.simulator.requests).toHaveLength(0);
+			} else {
+				expect(await opened(told.downloadUrl)).toBe(lab.simulator.requests[0]?.resultSha256);
 			}
 		});
 	});

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { IWorkflowSettings } from 'n8n-workflow';
 
 import { CREDENTIAL } from '../../lab/n8n/lab';
-import { chain, node, readFiles, start, type NodeSettings } from '../../lab/n8n/workflows';
+import { chain, node, readFiles, start, to, type NodeSettings } from '../../lab/n8n/workflows';
 
 export const MERGE = 'Merge Portraits';
 
@@ -37,6 +37,37 @@ export function mergePortraits(settings: NodeSettings = {}) {
 			...settings.parameters,
 		},
 	});
+}
+
+export const AGENT = 'AI Agent';
+
+/** The credential of the scripted chat model. */
+export const CHAT_CREDENTIAL = { id: 'scripted', name: 'OpenAI' };
+
+/** Merge Portraits as the tool of an agent whose model gives the target's link, the template's and the similarity. */
+export function agent(typeVersion: number, parameters: object = {}, settings: NodeSettings = {}) {
+	const byModel = {
+		targetInputType: 'url',
+		targetUrl: "={{ $fromAI('target_url', 'Link to the portrait whose face is taken', 'string') }}",
+		templateInputType: 'url',
+		templateUrl: "={{ $fromAI('template_url', 'Link to the picture that receives the face', 'string') }}",
+		similarity: "={{ $fromAI('similarity', 'How similar, from 0 to 1', 'number', 0.5) }}",
+	};
+	const tool = mergePortraits({ ...settings, parameters: { ...byModel, ...parameters } });
+	const asking = { promptType: 'define', text: 'Merge them', options: {} };
+	const model = { model: { __rl: true, mode: 'id', value: 'scripted' }, options: {} };
+	const agentNode = node(AGENT, '@n8n/n8n-nodes-langchain.agent', { typeVersion, parameters: asking });
+	const modelNode = node('Model', '@n8n/n8n-nodes-langchain.lmChatOpenAi', {
+		typeVersion: 1.2,
+		parameters: model,
+		credentials: { openAiApi: CHAT_CREDENTIAL },
+	});
+	return {
+		name: 'Agent',
+		nodes: [agentNode, modelNode, { ...tool, type: `${tool.type}Tool` }],
+		connections: { Model: to(AGENT, 'ai_languageModel'), [MERGE]: to(AGENT, 'ai_tool') },
+		settings: { executionOrder: 'v1' },
+	};
 }
 
 /** A similarity for each item that no other one has. */

@@ -6,6 +6,9 @@ export interface PaidResult {
 	binary: IBinaryData;
 	/** Of the answer's format, without the dot. */
 	extension: string;
+	/** In px; undefined when the picture does not tell. */
+	width?: number;
+	height?: number;
 	requestId?: string;
 	logId?: string;
 	attempts: number;

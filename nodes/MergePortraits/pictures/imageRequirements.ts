@@ -10,7 +10,7 @@ export interface Violation {
 	allowed: string;
 	/** What the workflow's owner can do. */
 	wayOut: string;
-	/** What somebody can do who uploaded the picture in a form. */
+	/** What somebody can do who uploaded the picture in a form, or speaks with an agent. */
 	visitorWayOut: string;
 }
 
