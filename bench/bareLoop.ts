@@ -15,10 +15,9 @@ export async function bareLoop(
 	const output: INodeExecutionData[] = [];
 	const template = await helpers.getBinaryDataBuffer(0, 'template');
 	const url = `${baseUrl}/api/portrait/effects/face-fusion`;
-	let next = 0;
+	const queue = items.entries();
 	const work = async () => {
-		while (next < items.length) {
-			const itemIndex = next++;
+		for (const [itemIndex, { json }] of queue) {
 			const target = await helpers.getBinaryDataBuffer(itemIndex, 'target');
 			const body = new FormData();
 			body.append('image_target', target, { filename: 'target.jpg', contentType: 'image/jpeg' });
@@ -28,7 +27,7 @@ export async function bareLoop(
 			const answer = await helpers.httpRequestWithAuthentication.call(context, 'aiLabToolsApi', options);
 			const bytes = Buffer.from(answer.data.image, 'base64');
 			const data = await helpers.prepareBinaryData(bytes, 'merged.jpg', 'image/jpeg');
-			output[itemIndex] = { json: items[itemIndex].json, binary: { data }, pairedItem: { item: itemIndex } };
+			output[itemIndex] = { json, binary: { data }, pairedItem: { item: itemIndex } };
 		}
 	};
 	await Promise.all(Array.from({ length: atATime }, work));

@@ -159,9 +159,9 @@ async function measureSituations(
 }
 
 function machine(): Results['machine'] {
-	const [{ model }] = cpus();
+	const [processor] = cpus();
 	const memoryGb = Math.round(totalmem() / 2 ** 30);
-	return { cpu: model, cores: cpus().length, memoryGb, system: `${type()} ${arch()}` };
+	return { cpu: processor?.model ?? 'unknown', cores: cpus().length, memoryGb, system: `${type()} ${arch()}` };
 }
 
 async function versions(installation: N8nInstallation): Promise<Results['versions']> {

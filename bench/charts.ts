@@ -1,6 +1,7 @@
 /** The results as pictures, SVG. */
 import { init, type EChartsCoreOption } from 'echarts';
 
+import { first } from '../lab/first';
 import type { ContestantId } from './contestants';
 import { byPairs, figure, shortly, type FigureName } from './figures';
 import type { Results, SituationResult } from './results';
@@ -41,7 +42,8 @@ function merged({ situations, ...about }: Results): string {
 }
 
 function cost({ situations, ...about }: Results): string {
-	const [situation] = situations.filter(({ pictureBytes, pairs }) => pictureBytes > 1e6 && pairs === 200);
+	const large = situations.filter(({ pictureBytes, pairs }) => pictureBytes > 1e6 && pairs === 200);
+	const situation = first(large, 'situation of 200 pairs of more than 1 MB');
 	const figures: Array<[string, FigureName]> = [
 		['time per merged pair', 'timePerMerged'],
 		['CPU per pair', 'cpuPerPair'],
@@ -88,8 +90,8 @@ function memory({ situations, ...about }: Results): string {
 
 /** One for each of the contestants. */
 function series(situations: SituationResult[], ids: ContestantId[], of: (id: ContestantId) => object): object[] {
-	return situations[0].contestants
-		.filter(({ id }) => ids.includes(id))
+	return first(situations, 'situation')
+		.contestants.filter(({ id }) => ids.includes(id))
 		.map(({ id, name }) => ({ name, itemStyle: { color: COLORS[id] }, lineStyle: { color: COLORS[id] }, ...of(id) }));
 }
 

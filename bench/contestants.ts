@@ -55,7 +55,7 @@ export const contestants: Contestant[] = [
 			const wait = node('Wait', 'n8n-nodes-base.wait', { typeVersion: 1.1, parameters: { amount: 1 } });
 			const workflow = chain('loop', [...inputs(folder), loop, request, convertToFile(stopOnError), wait]);
 			// Output 0 of the loop is "done".
-			const round = { main: [[], ...to(request.name).main] };
+			const round = { main: [[], [{ node: request.name, type: 'main', index: 0 }]] };
 			return { ...workflow, connections: { ...workflow.connections, [loop.name]: round, [wait.name]: to(loop.name) } };
 		},
 	},

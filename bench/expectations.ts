@@ -30,7 +30,9 @@ export function expectations({ situations }: Results): Expectation[] {
 
 /** Those about time, CPU and memory, for a machine that does nothing else: medians. */
 export function timedExpectations({ situations, overhead }: Results): Expectation[] {
-	const [, hundreds, thousands] = byPairs(situations).map((situation) => own(situation, 'memory').median);
+	const [, hundreds = Number.NaN, thousands = Number.NaN] = byPairs(situations).map(
+		(situation) => own(situation, 'memory').median,
+	);
 	return [
 		...situations.map((situation) =>
 			atMost(`${situation.name}: span ÷ ideal`, 1.25, own(situation, 'spanToIdeal').median),

@@ -13,9 +13,9 @@ export interface Spread {
 /** @param values at least one */
 export function spread(values: number[]): Spread {
 	const sorted = [...values].sort((one, other) => one - other);
-	const middle = (sorted.length - 1) / 2;
-	const median = (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
-	return { median, least: sorted[0], most: sorted[sorted.length - 1] };
+	const at = (index: number) => sorted[index] ?? Number.NaN;
+	const last = sorted.length - 1;
+	return { median: (at(Math.floor(last / 2)) + at(Math.ceil(last / 2))) / 2, least: at(0), most: at(last) };
 }
 
 /** Where a contestant merged nothing, a figure per merged pair is infinite. */

@@ -99,11 +99,12 @@ export async function prepareMeasuring(installation: N8nInstallation, tarball: s
 const workflowId = (id: ContestantId, stopOnError: boolean) => `${id}-${stopOnError ? 'stop' : 'continue'}`;
 
 function ofService(requests: RecordedRequest[]) {
+	const [earliest] = requests;
 	const ends = requests.map(({ finishedAt, startedAt }) => finishedAt ?? startedAt);
 	return {
 		paid: requests.filter(({ status }) => status === 200).length,
 		requests: requests.length,
-		span: requests.length === 0 ? 0 : (Math.max(...ends) - requests[0].startedAt) / 1_000,
+		span: earliest ? (Math.max(...ends) - earliest.startedAt) / 1_000 : 0,
 	};
 }
 

@@ -15,7 +15,7 @@ import { bareLoop } from './bareLoop';
 import { AT_A_TIME } from './contestants';
 import type { Overhead } from './results';
 
-const [baseUrl, folder, pairs, rounds] = process.argv.slice(2);
+const [baseUrl = '', folder = '', pairs, rounds] = process.argv.slice(2);
 
 const contestants = {
 	bareLoop: async (context: IExecuteFunctions) => await bareLoop(context, baseUrl, AT_A_TIME),
@@ -57,7 +57,8 @@ async function merge<T>(contestant: Contestant, watch: (execute: () => Promise<v
 		async execute(this: IExecuteFunctions) {
 			const items = this.getInputData();
 			// One template for all, which any node before could have put on every item.
-			for (const item of items) item.binary = { ...items[0].binary, ...item.binary };
+			const [leader] = items;
+			for (const item of items) item.binary = { ...leader?.binary, ...item.binary };
 			let output: INodeExecutionData[] = [];
 			watched = await watch(async () => {
 				output = await contestants[contestant](this);
@@ -110,7 +111,7 @@ function timesByPlace({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile
 		}
 		place ??= 'Node.js: files, network, streams';
 		if (place === 'idle') continue;
-		times.set(place, (times.get(place) ?? 0) + timeDeltas[index] / 1_000 / Number(pairs));
+		times.set(place, (times.get(place) ?? 0) + (timeDeltas[index] ?? 0) / 1_000 / Number(pairs));
 	}
 	return times;
 }

@@ -1,4 +1,5 @@
 /** The results in words: tables for the terminal, and the page in `docs`. */
+import { first } from '../lab/first';
 import { expectations, serverExpectations, timedExpectations, type Expectation } from './expectations';
 import { figure, serverFigure, shortly, spread, type FigureName, type ServerFigureName, type Spread } from './figures';
 import type { Results, ServerResult, SituationResult } from './results';
@@ -101,7 +102,7 @@ are each the first of five. In one situation everybody has the default.
 **merged**: pictures in n8n's binary store at the end. **paid for**: requests that the service merged. **span**: from the first
 request to the last answer. **ideal**: service time × pairs ÷ requests at a time, or pairs ÷ requests per second. **CPU** and **memory**: of
 the whole n8n process, its start and the reading of the pictures included; a contestant whose requests are refused has less to do.
-**stored**: execution data in n8n's database. Medians, with the range of ${situations[0].contestants[0].runs.length} rounds below them; in brackets how many
+**stored**: execution data in n8n's database. Medians, with the range of ${situations[0]?.contestants[0]?.runs.length ?? 0} rounds below them; in brackets how many
 times this node's figure that is.
 
 `;
@@ -166,9 +167,11 @@ function met(expected: Expectation[]): string {
 }
 
 function markdown(rows: Array<Record<string, string>>): string {
-	const titles = Object.keys(rows[0]);
+	const titles = Object.keys(first(rows, 'row'));
 	const line = (cells: string[]) => `| ${cells.join(' | ')} |\n`;
-	return [titles, titles.map(() => '---'), ...rows.map((row) => titles.map((title) => row[title]))].map(line).join('');
+	return [titles, titles.map(() => '---'), ...rows.map((row) => titles.map((title) => row[title] ?? ''))]
+		.map(line)
+		.join('');
 }
 
 const range = ({ least, most }: Spread, digits: number) => `${number(least, digits)} to ${number(most, digits)}`;

@@ -30,7 +30,9 @@ async function removeOldResults(): Promise<void> {
 
 async function execute({ n8n, workflows }: Stage, name: string): Promise<void> {
 	step(`Executing examples/${name}.json`);
-	const { exitCode, run, stdout, stderr } = await n8n.execute(workflows[name]);
+	const id = workflows[name];
+	if (id === undefined) throw new Error(`There is no examples/${name}.json`);
+	const { exitCode, run, stdout, stderr } = await n8n.execute(id);
 	const error = run?.data.resultData.error;
 	if (error) throw new Error([error.message, error.description].filter(Boolean).join('\n'));
 	if (exitCode !== 0) throw new Error(`n8n execute did not work:\n${stdout}${stderr}`);

@@ -27,7 +27,7 @@ export interface Stage {
 	target: string;
 	template: string;
 	/** The ids in n8n of the workflows in `examples`, by file name without extension. */
-	workflows: Record<string, string>;
+	workflows: Partial<Record<string, string>>;
 }
 
 /** Sets everything up. n8n keeps all in `userFolder`. The simulator listens at `port` or the next free one, else at any. */

@@ -73,9 +73,7 @@ async function bmp(picture: Sharp): Promise<Buffer> {
 	const { data, info } = await picture.toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
 	const abgr = Buffer.alloc(info.width * info.height * 4);
 	for (let from = 0, to = 0; from < data.length; from += 3, to += 4) {
-		abgr[to + 1] = data[from + 2];
-		abgr[to + 2] = data[from + 1];
-		abgr[to + 3] = data[from];
+		abgr.writeUIntLE(data.readUIntBE(from, 3), to + 1, 3);
 	}
 	return encodeBmp({ data: abgr, width: info.width, height: info.height, bitPP: 24 }).data;
 }

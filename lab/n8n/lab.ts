@@ -115,7 +115,7 @@ export async function openLab({ version, name, env, files: givenFiles, simulator
 			if (last === undefined) throw new Error(`${node} did not run: ${data.resultData.error?.message ?? status}`);
 			return last;
 		};
-		return { id, status, data, task, items: (node, output = 0) => task(node).data?.main[output] ?? [] };
+		return { id, status, data, task, items: (node, output = 0) => task(node).data?.main?.[output] ?? [] };
 	}
 
 	async function startWorkflow(workflowId: string): Promise<string> {

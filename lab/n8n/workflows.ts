@@ -15,7 +15,9 @@ export function chain(
 	nodes: Array<ReturnType<typeof node>>,
 	settings: IWorkflowSettings = {},
 ): Workflow & { connections: IDataObject } {
-	const links = nodes.slice(1).map((next, index) => [nodes[index].name, to(next.name)]);
+	const links = nodes.flatMap(({ name: from }, index) =>
+		nodes.slice(index + 1, index + 2).map((next) => [from, to(next.name)]),
+	);
 	return {
 		name,
 		nodes: nodes.map((each, index) => ({ ...each, position: [index * 224, 0] })),

@@ -78,7 +78,8 @@ export async function blend(target: Picture, template: Picture, similarity: numb
 			const from = (y * box.width + x) * 3;
 			const to = ((box.top + y) * template.width + box.left + x) * 3;
 			for (let channel = 0; channel < 3; channel++) {
-				data[to + channel] += Math.round((face.data[from + channel] - data[to + channel]) * opacity);
+				const own = data.readUInt8(to + channel);
+				data[to + channel] = own + Math.round((face.data.readUInt8(from + channel) - own) * opacity);
 			}
 		}
 	}

@@ -9,8 +9,6 @@ import { documentedStatus } from './codes';
 
 export type Role = 'image_target' | 'image_template';
 
-export const ROLES: readonly Role[] = ['image_target', 'image_template'];
-
 /** "At most 4 MB", read as binary megabytes. */
 export const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
@@ -59,18 +57,24 @@ export class Refusal extends Error {
 }
 
 /**
- * The similarity a form asks for.
+ * Both files of a form, and the similarity that it asks for.
  * @throws Refusal (400) when a file is absent or empty, or the similarity is no number from 0 to 1.
  */
-export function checkForm(fields: Record<string, string>, files: Record<string, { size: number }>): number {
-	for (const role of ROLES) {
-		if (!files[role]) throw new Refusal('MISSING_PARAMETERS', `${role} is missing`);
-		if (files[role].size === 0) throw new Refusal('PARAMETERS_CANNOT_EMPTY', `${role} is empty`);
-	}
+export function checkForm<T extends { size: number }>(
+	fields: Record<string, string>,
+	files: Record<string, T>,
+): { target: T; template: T; similarity: number } {
+	const fileOf = (role: Role): T => {
+		const file = files[role];
+		if (!file) throw new Refusal('MISSING_PARAMETERS', `${role} is missing`);
+		if (file.size === 0) throw new Refusal('PARAMETERS_CANNOT_EMPTY', `${role} is empty`);
+		return file;
+	};
+	const both = { target: fileOf('image_target'), template: fileOf('image_template') };
 	const text = 'source_similarity' in files ? '(a file)' : fields.source_similarity;
-	if (text === undefined) return DEFAULT_SIMILARITY;
+	if (text === undefined) return { ...both, similarity: DEFAULT_SIMILARITY };
 	const similarity = /^\d*\.?\d+(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
-	if (similarity >= 0 && similarity <= 1) return similarity;
+	if (similarity >= 0 && similarity <= 1) return { ...both, similarity };
 	throw new Refusal('ERROR_INVALID_PARAMETER', `source_similarity must be in [0,1], not '${text}'`);
 }
 

@@ -154,11 +154,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 		files: Record<string, UploadedFile>,
 		account: Account,
 	): Promise<Answer> {
-		const similarity = checkForm(record.fields, files);
+		const { target, template, similarity } = checkForm(record.fields, files);
 		const begun = performance.now();
 		const picture = answerPicture
 			? Buffer.concat([answerPicture, Buffer.from(` ${record.index}`)])
-			: await fuse(files.image_target, files.image_template, similarity);
+			: await fuse(target, template, similarity);
 		account.reserve();
 		await sleep(Math.max(0, latencyMs - (performance.now() - begun)), undefined, { signal });
 		account.charge();
@@ -185,7 +185,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 		const result = results.get(name) ?? work();
 		results.set(name, result);
 		const [oldest] = results.keys();
-		if (results.size > KEPT_RESULTS) results.delete(oldest);
+		if (oldest !== undefined && results.size > KEPT_RESULTS) results.delete(oldest);
 		return await result;
 	}
 

@@ -190,7 +190,7 @@ describe('n8n 2.41.1 in a browser', () => {
 		expect(request).toMatchObject({ status: 200, fields: { source_similarity: '0.8' } });
 		const source = new URL((await merged.getAttribute('src')) ?? '', page.url()).href;
 		const shown = await (await page.request.get(source)).body();
-		expect(createHash('sha256').update(shown).digest('hex')).toBe(request.resultSha256);
+		expect(createHash('sha256').update(shown).digest('hex')).toBe(request?.resultSha256);
 	});
 
 	describe('says what is wrong, and what to do', () => {

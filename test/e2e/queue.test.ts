@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ExecutionStatus, INodeExecutionData } from 'n8n-workflow';
 
+import { first } from '../../lab/first';
 import type { Lab } from '../../lab/n8n/lab';
 import { openQueueLab } from '../../lab/n8n/queueLab';
 import { portrait } from '../../lab/portraits';
@@ -87,11 +88,14 @@ describe('n8n 2.41.1 in queue mode', () => {
 		}
 	}
 
-	const startedBy = (worker: number) =>
-		[...queue.workers[worker].output().matchAll(/Worker started execution (\d+)/g)].map(([, id]) => id);
+	const worker = (place: number) => first(queue.workers.slice(place), `worker ${place}`);
+	const startedBy = (place: number) => {
+		const output = worker(place).output();
+		return [...output.matchAll(/Worker started execution (\d+)/g)].map(([, id]) => id);
+	};
 	const paid = (): RecordedRequest[] => lab.simulator.requests.filter(({ status }) => status === 200);
 	const similarities = () => paid().map(({ fields }) => Number(fields.source_similarity));
-	const isMerged = ({ binary }: INodeExecutionData) => binary?.data.id?.startsWith('database:') === true;
+	const isMerged = ({ binary }: INodeExecutionData) => binary?.data?.id?.startsWith('database:') === true;
 
 	it('spreads twenty executions of ten pairs over both workers, and merges each pair once', async () => {
 		const runs = Array.from({ length: 20 }, (_, run) => run);
@@ -113,8 +117,8 @@ describe('n8n 2.41.1 in queue mode', () => {
 			expect(items.filter(isMerged)).toHaveLength(PAIRS);
 			expect(items.map(({ json }) => json.lookedBack)).toEqual(items.map(({ json }) => json.pair));
 		}
-		const [picture] = (await lab.finished(all[0].id)).items(MERGE);
-		expect((await lab.read(picture.binary?.data)).subarray(0, 2)).toEqual(Buffer.from([0xff, 0xd8]));
+		const [picture] = (await lab.finished(first(all, 'execution').id)).items(MERGE);
+		expect((await lab.read(picture?.binary?.data)).subarray(0, 2)).toEqual(Buffer.from([0xff, 0xd8]));
 	}, 120_000);
 
 	it('gives up the executions of a killed worker, re-runs none of them, and merges nothing twice', async () => {
@@ -125,8 +129,8 @@ describe('n8n 2.41.1 in queue mode', () => {
 		await Promise.all(runs.map(call));
 		// In the middle: the worker is at executions of which some pairs are paid for and others not.
 		while (startedBy(0).length === startedBefore || paid().length < 6) await sleep(20);
-		queue.workers[0].kill();
-		await queue.workers[0].ended;
+		worker(0).kill();
+		await worker(0).ended;
 
 		const all = (await ended(before.size + runs.length)).filter(({ id }) => !before.has(id));
 		const taken = startedBy(0).slice(startedBefore);

@@ -136,9 +136,9 @@ describe("n8n 2.41.1 with a package named as AILabTools' own beside ours", () =>
 		const execution = await lab.run(workflow);
 		expect(execution.status).toBe('success');
 		const [merged] = execution.items(MERGE);
-		expect(sha256(await lab.read(merged.binary?.data))).toBe(lab.simulator.requests[0].resultSha256);
+		expect(sha256(await lab.read(merged?.binary?.data))).toBe(lab.simulator.requests[0]?.resultSha256);
 		expect(keys(lab.simulator.requests)).toEqual([[KEY, 200]]);
-		expect(execution.items('AILabTools')[0].json).toMatchObject({ data: [{ balance: 77 }] });
+		expect(execution.items('AILabTools')[0]?.json).toMatchObject({ data: [{ balance: 77 }] });
 		expect(keys(lab.simulator.creditRequests)).toEqual([[THEIR_KEY, 200]]);
 	});
 });

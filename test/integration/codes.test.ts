@@ -231,7 +231,7 @@ describe.each(['continueRegularOutput', 'continueErrorOutput'] as const)('On Err
 			['Cleo', { item: 2 }],
 		]);
 		expect(failed).toHaveLength(1);
-		expect(failed[0].json).toMatchObject({
+		expect(failed[0]?.json).toMatchObject({
 			name: 'Ben',
 			error: 'AILabTools found no face in a picture [item 1]',
 			description: expect.stringContaining('Use portraits that show one face'),
@@ -242,7 +242,7 @@ describe.each(['continueRegularOutput', 'continueErrorOutput'] as const)('On Err
 			requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
 			logId: expect.stringMatching(/^[0-9a-f-]{36}$/),
 		});
-		expect(failed[0].pairedItem).toEqual({ item: 1 });
+		expect(failed[0]?.pairedItem).toEqual({ item: 1 });
 	});
 });
 
@@ -293,7 +293,7 @@ describe('the line', () => {
 	it('that is reset is tried again, and the picture of the third try comes out', async () => {
 		const { items, clock } = await run((index) => (index < 2 ? { kind: 'reset' } : undefined));
 		expect(simulator.requests).toHaveLength(3);
-		expect(items[0].json).toMatchObject({ mergePortraits: { attempts: 3 } });
+		expect(items[0]?.json).toMatchObject({ mergePortraits: { attempts: 3 } });
 		expect(clock.now()).toBeLessThanOrEqual(3_000);
 	});
 

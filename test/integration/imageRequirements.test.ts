@@ -164,7 +164,7 @@ describe.each(rows)('%s: %s', (role, _what, make, refused, code) => {
 			expect(simulator.requests).toHaveLength(0);
 		} else {
 			expect(task.error).toBeUndefined();
-			expect(items[0].binary?.data.mimeType).toBe('image/jpeg');
+			expect(items[0]?.binary?.data?.mimeType).toBe('image/jpeg');
 		}
 	});
 

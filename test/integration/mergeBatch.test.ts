@@ -63,7 +63,7 @@ describe('a batch', () => {
 		expect(results).toEqual(
 			paidFor.sort((a, b) => similarity(a) - similarity(b)).map(({ resultSha256 }) => resultSha256),
 		);
-		expect(items[0].json).toMatchObject({ mergePortraits: { attempts: 2, similarity: 0 } });
+		expect(items[0]?.json).toMatchObject({ mergePortraits: { attempts: 2, similarity: 0 } });
 		expect(simulator.requests).toHaveLength(13);
 		expect(simulator.peakConcurrency).toBeLessThanOrEqual(4);
 	});
@@ -149,13 +149,13 @@ describe('each pair is paid for once', () => {
 	it('but a stored picture that is gone is paid for again', async () => {
 		await start({ fault: refuse(1, 1) });
 		const failed = await run(2, { binaryMode: 'filesystem' });
-		const [result] = Object.values(failed.run.data.executionData?.contextData['node:Merge Portraits'].paidResults);
+		const [result] = Object.values(failed.run.data.executionData?.contextData['node:Merge Portraits']?.paidResults);
 		const { binary } = Object(result);
 		await rm(failed.pathOf(binary.id));
 		await rm(`${failed.pathOf(binary.id)}.metadata`);
 		const { items, read } = await run(2, { binaryMode: 'filesystem', resume: forRetry(failed.run.data) });
 		expect(simulator.requests).toHaveLength(4);
-		expect((await read(items[0].binary?.data)).length).toBeGreaterThan(1_000);
+		expect((await read(items[0]?.binary?.data)).length).toBeGreaterThan(1_000);
 	});
 
 	it('when it stands in a batch several times, in flight or done', async () => {
@@ -197,7 +197,7 @@ describe('one failure', () => {
 		await start({ fault: refuse(4) });
 		const { items, task } = await run(10, { nodeSettings: { onError: 'continueRegularOutput' } });
 		expect(items.filter(isMerged)).toHaveLength(9);
-		expect(items[4].json.error).toBe('AILabTools found no face in a picture [item 4]');
+		expect(items[4]?.json.error).toBe('AILabTools found no face in a picture [item 4]');
 		expect(task.hints?.map(({ message }) => message)).toEqual(['1 of 10 items were not merged. Each says why.']);
 	});
 
@@ -278,6 +278,6 @@ function forRetry(data: IRunExecutionData): IRunExecutionData {
 	const copy: IRunExecutionData = JSON.parse(JSON.stringify(data));
 	const { resultData } = copy;
 	delete resultData.error;
-	if (resultData.lastNodeExecuted) resultData.runData[resultData.lastNodeExecuted].pop();
+	if (resultData.lastNodeExecuted) resultData.runData[resultData.lastNodeExecuted]?.pop();
 	return copy;
 }

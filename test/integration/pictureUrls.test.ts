@@ -7,6 +7,7 @@ import type * as N8nConfig from '@n8n/config';
 import type * as Di from '@n8n/di';
 
 import { nodeOfProcess, runInEngine, type EngineOptions } from '../../lab/engine';
+import { first } from '../../lab/first';
 import { startPictureHost, type PictureHost } from '../../lab/pictureHost';
 import { portrait } from '../../lab/portraits';
 import { startSimulator, type Simulator } from '../../lab/simulator/simulator';
@@ -73,14 +74,14 @@ describe.each(['default', 'filesystem'] as const)('binary mode %s', (binaryMode)
 			{ templateInputType: 'url', templateUrl: ` ${other.url}/pictures/anna?token=abc ` },
 			{ binaryMode, items: [{ json: { name: 'Ben' } }] },
 		);
-		const [request] = simulator.requests;
+		const request = first(simulator.requests, 'request');
 		expect(request.files.image_target).toMatchObject({ fileName: 'ben.png', mimeType: 'image/png' });
-		expect(request.files.image_target.bytes?.equals(target)).toBe(true);
+		expect(request.files.image_target?.bytes?.equals(target)).toBe(true);
 		expect(request.files.image_template).toMatchObject({ fileName: 'Anna Ó.jpg', mimeType: 'image/jpeg' });
-		expect(request.files.image_template.bytes?.equals(template)).toBe(true);
-		expect(items[0].binary?.data.fileName).toBe('ben-merged.jpg');
-		expect((await read(items[0].binary?.data)).length).toBeGreaterThan(1000);
-		expect(items[0].json).toMatchObject({ name: 'Ben' });
+		expect(request.files.image_template?.bytes?.equals(template)).toBe(true);
+		expect(items[0]?.binary?.data?.fileName).toBe('ben-merged.jpg');
+		expect((await read(items[0]?.binary?.data)).length).toBeGreaterThan(1000);
+		expect(items[0]?.json).toMatchObject({ name: 'Ben' });
 
 		expect(other.requests.map(({ method, path }) => [method, path])).toEqual([['GET', '/pictures/anna?token=abc']]);
 		for (const { headers } of [...host.requests, ...other.requests]) {
@@ -117,7 +118,7 @@ describe('redirects', () => {
 			other.serve('/new', { status, headers: { location: '/newest.png' } });
 			other.serve('/newest.png', { body: target });
 			const { items } = await run({ targetUrl: `${host.url}/old.png` });
-			expect(items[0].binary?.data.fileName).toBe('newest-merged.jpg');
+			expect(items[0]?.binary?.data?.fileName).toBe('newest-merged.jpg');
 			expect(other.requests).toHaveLength(2);
 			for (const { method, headers } of other.requests) {
 				expect(method).toBe('GET');
@@ -132,8 +133,8 @@ describe('redirects', () => {
 		host.serve('/old.png', { status: 302, headers: { location: `${other.url}/new.png` } });
 		other.serve('/new.png', { body: target });
 		await run({ targetUrl: `${host.url.replace('//', '//ann:secret@')}/old.png` });
-		expect(host.requests[0].headers.authorization).toBe(`Basic ${Buffer.from('ann:secret').toString('base64')}`);
-		expect(other.requests[0].headers.authorization).toBeUndefined();
+		expect(host.requests[0]?.headers.authorization).toBe(`Basic ${Buffer.from('ann:secret').toString('base64')}`);
+		expect(first(other.requests, 'request').headers.authorization).toBeUndefined();
 	});
 
 	it.each(['ftp://127.0.0.1/ben.png', 'file:///etc/passwd', 'data:image/png;base64,AAAA'])(
@@ -214,7 +215,7 @@ describe('a file that is too large', () => {
 		const jpeg = await portrait('ben', { format: 'jpeg' });
 		host.serve('/full.jpg', { body: Buffer.concat([jpeg, Buffer.alloc(4 * MB - jpeg.length)]) });
 		const { items } = await run({ targetUrl: `${host.url}/full.jpg` });
-		expect(items[0].binary?.data.fileName).toBe('full-merged.jpg');
+		expect(items[0]?.binary?.data?.fileName).toBe('full-merged.jpg');
 	});
 });
 
@@ -235,7 +236,7 @@ describe('what is not a picture', () => {
 
 	it('is judged by its bytes alone where it is a picture', async () => {
 		host.serve('/page', { headers: { 'content-type': 'text/html' }, body: target });
-		expect((await run({ targetUrl: `${host.url}/page` })).items[0].binary?.data.fileName).toBe('page-merged.jpg');
+		expect((await run({ targetUrl: `${host.url}/page` })).items[0]?.binary?.data?.fileName).toBe('page-merged.jpg');
 	});
 
 	it.each<[string, Buffer | string, string]>([
@@ -287,7 +288,7 @@ describe('a host that does not give the file', () => {
 			response.end(target);
 		});
 		const { items } = await run();
-		expect(items[0].json).toMatchObject({ mergePortraits: { attempts: 1 } });
+		expect(items[0]?.json).toMatchObject({ mergePortraits: { attempts: 1 } });
 		expect(host.requests).toHaveLength(3);
 		expect(clock.waits).toHaveLength(2);
 		expect(clock.now()).toBeLessThanOrEqual(3_000);

@@ -15,6 +15,7 @@ import {
 } from '../../bench/serverSituations';
 import { idealSeconds, situations } from '../../bench/situations';
 import { spread } from '../../bench/figures';
+import { first } from '../../lab/first';
 
 const project = join(__dirname, '../..');
 const read = (file: string) => readFileSync(join(project, file), 'utf8');
@@ -59,8 +60,8 @@ describe('what is expected of the node', () => {
 	/** What is missed when one round of the first situation is spoilt. */
 	const missed = (spoil: (run: Run) => void) => {
 		const spoilt = results();
-		spoilt.situations[0].contestants
-			.find(({ id }) => id === 'node')
+		first(spoilt.situations, 'situation')
+			.contestants.find(({ id }) => id === 'node')
 			?.runs.slice(1, 2)
 			.forEach(spoil);
 		return expectations(spoilt)

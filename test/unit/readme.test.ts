@@ -45,13 +45,13 @@ test('README tells the limits that the node checks', () => {
 });
 
 test('README names the n8n versions that the end-to-end tests install', () => {
-	const named = rows.map(([first]) => first).filter((first) => /^\d+\.\d+\.\d+$/.test(first));
+	const named = rows.map(([first = '']) => first).filter((first) => /^\d+\.\d+\.\d+$/.test(first));
 	expect(named.sort()).toEqual([...N8N_VERSIONS].sort());
 });
 
 test('every command that README names is a script of the package', () => {
 	const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8'));
-	const named = [...readme.matchAll(/npm (?:run )?(test|[a-z:0-9]+)(?=[`\s])/g)].map(([, name]) => name);
+	const named = [...readme.matchAll(/npm (?:run )?(test|[a-z:0-9]+)(?=[`\s])/g)].map(([, name = '']) => name);
 	for (const name of named.filter((command) => !['ci', 'install', 'on', 'pack'].includes(command)))
 		expect(Object.keys(scripts)).toContain(name);
 	expect(named).toContain('demo');

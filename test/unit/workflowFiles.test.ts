@@ -26,9 +26,9 @@ describe.each(files)('$name', ({ name, text }) => {
 	});
 
 	it('runs scripts that the package has', () => {
-		const commands = [...text.matchAll(/- run: (.*)/g)].map(([, command]) => command);
+		const commands = [...text.matchAll(/- run: (.*)/g)].map(([, command = '']) => command);
 		const named = commands.flatMap((command) =>
-			[...command.matchAll(/npm (?:run )?([a-z:0-9]+)/g)].map(([, word]) => word),
+			[...command.matchAll(/npm (?:run )?([a-z:0-9]+)/g)].map(([, word = '']) => word),
 		);
 		expect(named.length).toBeGreaterThan(0);
 		for (const word of named.filter((word) => !['ci', 'view'].includes(word)))

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import sharp from 'sharp';
 
+import { first } from '../../../lab/first';
 import type { Editor } from '../../../lab/n8n/editor';
 import { applySettings, type Example } from '../../../lab/n8n/examples';
 import type { Credential } from '../../../lab/n8n/n8n';
@@ -42,7 +43,7 @@ export async function importInEditor({ page, goto }: Editor, file: string): Prom
 			.nth(notes - 1)
 			.waitFor();
 	await page.waitForURL(/\/workflow\/(?!new)\w+/);
-	return new URL(page.url()).pathname.split('/')[2];
+	return first(new URL(page.url()).pathname.split('/').slice(2), "workflow's id");
 }
 
 /** What a new user would wonder about: nodes with a mark, nodes that n8n does not know, messages over the canvas. */

@@ -39,7 +39,7 @@ export async function startStorage({ folder, bucket }: { folder: string; bucket:
 
 		async keys(): Promise<string[]> {
 			const listing = await (await get('?list-type=2')).text();
-			return [...listing.matchAll(/<Key>(.*?)<\/Key>/g)].map(([, key]) => key);
+			return [...listing.matchAll(/<Key>(.*?)<\/Key>/g)].map(([, key = '']) => key);
 		},
 
 		async object(key: string) {
