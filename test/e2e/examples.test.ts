@@ -319,6 +319,9 @@ describe('examples in n8n 2.41.1', () => {
 			await picture.waitFor();
 			expect(await shown(picture)).toEqual({ width: SIDE.width, sha256: results().get('me.png') });
 			expect(merges().map(({ fields }) => fields.source_similarity)).toEqual(['0.8']);
+			await picture.evaluate((element: { scrollIntoView(to: object): void }) =>
+				element.scrollIntoView({ block: 'end' }),
+			);
 			await editor.screenshot('chat-agent');
 		});
 
