@@ -1,19 +1,16 @@
 /** The node as its users meet it, in the editor of n8n 2.41.1, in a browser. Takes the pictures that the docs show. */
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 
 import type { IDataObject } from 'n8n-workflow';
 import type { Locator, Page } from 'playwright-core';
 
-import { openEditor, type Editor } from '../../lab/n8n/editor';
+import { DOCS_IMAGES, openEditor, type Editor } from '../../lab/n8n/editor';
 import { KEY, openLab, type Lab } from '../../lab/n8n/lab';
 import { faceless, portrait } from '../../lab/portraits';
 import { chain, readFiles, start } from '../../lab/n8n/workflows';
 import { MERGE, mergePortraits } from './workflows';
-
-const DOCS_IMAGES = resolve(__dirname, '../../docs/images');
 
 describe('n8n 2.41.1 in a browser', () => {
 	let lab: Lab;
@@ -48,9 +45,7 @@ describe('n8n 2.41.1 in a browser', () => {
 
 	/** Takes a picture for the docs. */
 	async function picture(name: string): Promise<void> {
-		const file = await editor.screenshot(name);
-		await mkdir(DOCS_IMAGES, { recursive: true });
-		await copyFile(file, join(DOCS_IMAGES, basename(file)));
+		await editor.screenshot(name, DOCS_IMAGES);
 	}
 
 	async function addWorkflow(parameters: IDataObject = {}, settings: { target?: string; key?: string } = {}) {

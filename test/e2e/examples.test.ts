@@ -1,13 +1,13 @@
 /** Every workflow in `examples`: imported as a user imports it, and run in n8n with real counterparts. */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { INode, INodeTypeDescription } from 'n8n-workflow';
 
 import { sha256 } from '../../lab/simulator/exchange';
 import { EXAMPLES_FOLDER, readExample, type Example } from '../../lab/n8n/examples';
-import { openEditor, type Editor } from '../../lab/n8n/editor';
+import { DOCS_IMAGES, openEditor, type Editor } from '../../lab/n8n/editor';
 import { openLab, type Execution, type Lab } from '../../lab/n8n/lab';
 import { faceless, portrait } from '../../lab/portraits';
 import type { RecordedRequest } from '../../lab/simulator/simulator';
@@ -24,7 +24,6 @@ const EXAMPLES = [
 	'large-batches',
 	'compare-similarities',
 ];
-const IMAGES_FOLDER = resolve(__dirname, '../../docs/images');
 const BUCKET = 'portraits';
 const SIDE = { width: 240, height: 240 };
 
@@ -121,8 +120,8 @@ describe('examples in n8n 2.41.1', () => {
 			}
 			const picture = await pictureCanvas(editor);
 			expect(picture.length).toBeLessThan(80 * 1024);
-			await mkdir(IMAGES_FOLDER, { recursive: true });
-			await writeFile(join(IMAGES_FOLDER, `example-${name}.png`), picture);
+			await mkdir(DOCS_IMAGES, { recursive: true });
+			await writeFile(join(DOCS_IMAGES, `example-${name}.png`), picture);
 		});
 
 		it('knows all that is in the folder', async () => {
