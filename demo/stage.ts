@@ -9,7 +9,7 @@ import { createN8n, type N8n, type Workflow } from '../lab/n8n/n8n';
 import { packTarball } from '../lab/n8n/pack';
 import { freePort } from '../lab/n8n/processes';
 import { progressLine } from '../lab/n8n/progress';
-import { portrait } from '../lab/portraits';
+import { portrait, SHOWN } from '../lab/portraits';
 import { startSimulator } from '../lab/simulator/simulator';
 
 const PROJECT = resolve(__dirname, '..');
@@ -88,10 +88,10 @@ export async function main(program: () => Promise<void>): Promise<never> {
 	process.exit();
 }
 
-async function providePicture(name: string, given: string | undefined): Promise<string> {
+async function providePicture(name: 'target' | 'template', given: string | undefined): Promise<string> {
 	const file = `${name}${given ? extname(given) : '.jpg'}`;
 	if (given) await copyFile(given, join(OUTPUT_FOLDER, file));
-	else await writeFile(join(OUTPUT_FOLDER, file), await portrait(name, { format: 'jpeg' }));
+	else await writeFile(join(OUTPUT_FOLDER, file), await portrait(SHOWN[name], { format: 'jpeg' }));
 	return file;
 }
 

@@ -8,7 +8,7 @@ import type { Locator, Page } from 'playwright-core';
 
 import { DOCS_IMAGES, openEditor, type Editor } from '../../lab/n8n/editor';
 import { KEY, openLab, type Lab } from '../../lab/n8n/lab';
-import { faceless, portrait } from '../../lab/portraits';
+import { faceless, portrait, SHOWN } from '../../lab/portraits';
 import { chain, readFiles, start } from '../../lab/n8n/workflows';
 import { MERGE, mergePortraits } from './workflows';
 
@@ -20,9 +20,9 @@ describe('n8n 2.41.1 in a browser', () => {
 	beforeAll(async () => {
 		// n8n shows where a file comes from, and the docs shall not show this machine's folders.
 		lab = await openLab({ version: '2.41.1', name: 'editor', files: join(tmpdir(), 'portraits') });
-		await lab.provide('target.jpg', await portrait('target', { format: 'jpeg' }));
-		await lab.provide('template.jpg', await portrait('template', { format: 'jpeg' }));
-		await lab.provide('small.png', await portrait('target', { width: 100, height: 100 }));
+		await lab.provide('target.jpg', await portrait(SHOWN.target, { format: 'jpeg' }));
+		await lab.provide('template.jpg', await portrait(SHOWN.template, { format: 'jpeg' }));
+		await lab.provide('small.png', await portrait(SHOWN.target, { width: 100, height: 100 }));
 		await lab.provide('wall.png', await faceless());
 		// The first page takes the server longest.
 		await open('light');

@@ -155,7 +155,7 @@ describe('examples in n8n 2.41.1', () => {
 	});
 
 	it('compare-similarities writes the pair at five similarities', async () => {
-		const folder = await provide('compare', { 'target.jpg': 'Portrait 1', 'template.jpg': 'Template' });
+		const folder = await provide('compare', { 'target.jpg': 'Portrait 2', 'template.jpg': 'Template' });
 		succeeded(await run('compare-similarities', { folder }));
 		expect(merges()).toHaveLength(5);
 		for (const { fields, resultSha256 } of merges()) {
