@@ -172,11 +172,17 @@ describe('n8n 2.41.1 in a browser', () => {
 		await byId('node-execute-button').click();
 		const output = byId('output-panel');
 		await byId('radio-button-binary', output).click();
-		// The input's own picture comes first, the merged one after it.
-		await byId('ndv-view-binary-data', output).last().click();
+		await byId('ndv-view-binary-data', output).first().click();
 		const merged = output.locator('img').or(output.locator('embed')).first();
 		await merged.waitFor();
+		// Beside it what it was made of, with room for the headings.
+		const input = byId('ndv-input-panel');
+		await byId('ndv-view-binary-data', input).first().click();
+		await input.locator('img').or(input.locator('embed')).first().waitFor();
+		const size = page.viewportSize();
+		await page.setViewportSize({ width: 1600, height: 900 });
 		await picture('merged');
+		if (size) await page.setViewportSize(size);
 		// n8n takes a type with "tool" in its name for an agent's tool, and warns of parameters that no agent fills in.
 		expect(await output.innerText()).not.toContain('filled by AI');
 		const readme = 'https://github.com/n8n-nodes-merge-portraits/n8n-nodes-merge-portraits';
