@@ -25,7 +25,7 @@ export function drawCharts(results: Results): Record<string, string> {
 
 function merged({ situations, ...about }: Results): string {
 	return draw(about, 760, 720, 'Pairs merged, of those that could be merged', {
-		grid: { left: 210, right: 60, top: 90, bottom: 40 },
+		grid: { left: 240, right: 60, top: 90, bottom: 40 },
 		xAxis: { type: 'value', max: 100, axisLabel: { formatter: '{value} %' } },
 		yAxis: { type: 'category', inverse: true, data: situations.map(({ name }) => name), axisTick: { show: false } },
 		series: series(situations, ['http', 'batching', 'loop', 'node'], (id) => ({

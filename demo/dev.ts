@@ -1,23 +1,36 @@
-/** `npm run dev`: n8n's editor with the package, a credential and the examples in it, until Ctrl+C. */
+/** `npm run dev`: n8n's editor with the package, credentials and the examples in it, until Ctrl+C. */
 import { randomBytes } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { CACHE_FOLDER } from '../lab/n8n/installation';
 import type { Owner } from '../lab/n8n/n8n';
 import { freePort } from '../lab/n8n/processes';
+import { hasGraphicsMagick } from '../lab/n8n/services';
 import { portrait } from '../lab/portraits';
+import { startCounterparts } from '../lab/services/counterparts';
+import { requestLine } from '../lab/simulator/requestLine';
 import { atEnd, main, OUTPUT_FOLDER, setStage, step, usesRealService } from './stage';
 
 void main(async () => {
 	const userFolder = join(CACHE_FOLDER, 'dev');
-	const { n8n } = await setStage({ userFolder, port: 8717 });
+	const counterparts = await startCounterparts(join(userFolder, 'storage'), ({ recipients, mail }) => {
+		console.log(`E-mail to ${recipients.join(', ')}: ${mail.subject}`);
+	});
+	atEnd(counterparts.close);
+	const { n8n, service } = await setStage({
+		userFolder,
+		port: 8717,
+		onRequest: (request) => console.log(requestLine(request)),
+		credentials: counterparts.credentials,
+	});
 	await provideFiles();
 
 	step('Starting the editor');
-	let ready = false;
-	const onOutput = (text: string) => ready && process.stdout.write(text);
-	const server = await n8n.start({ port: await freePort(5678), onOutput });
+	const logFile = join(userFolder, 'n8n.log');
+	const log = createWriteStream(logFile);
+	const server = await n8n.start({ port: await freePort(5678), onOutput: (text) => log.write(text) });
 	atEnd(server.stop);
 	const ownerFile = join(userFolder, 'owner.json');
 	let owner: Owner;
@@ -28,18 +41,24 @@ void main(async () => {
 		await server.setupOwner(owner);
 		await writeFile(ownerFile, JSON.stringify(owner), { mode: 0o600 });
 	}
+	if (!(await hasGraphicsMagick())) {
+		console.log(`
+GraphicsMagick is missing, which n8n's Edit Image node calls: the examples still merge pictures that AILabTools takes as
+they are. To have it: apt-get install graphicsmagick, or brew install graphicsmagick.`);
+	}
 	console.log(`
-n8n:      ${server.url}
-Login:    ${owner.email}, password ${owner.password}
-Pictures: ${OUTPUT_FOLDER}
-${usesRealService ? `Your key stays, encrypted by n8n, in ${userFolder} until you delete that folder.\n` : ''}
+Pictures:  ${OUTPUT_FOLDER}
+n8n's log: ${logFile}
+Service:   ${usesRealService ? `${service.baseUrl}. Your key stays, encrypted by n8n, in ${userFolder} until you delete that folder.` : `the simulator. A new credential takes the API Key ${service.apiKey}. Its requests are shown below, as are e-mails.`}
 After a change of code: Ctrl+C, and npm run dev again. Ctrl+C stops it all.
+
+Login:     ${owner.email}, password ${owner.password}
+Open       ${server.url}/home/workflows
 `);
-	ready = true;
 	// From here on, an interruption is the way out.
 	process.exitCode = 0;
 	await server.ended;
-	throw new Error('n8n has ended by itself');
+	throw new Error(`n8n has ended by itself: ${logFile}`);
 });
 
 /** What the examples look for besides the two pictures of the demo. */

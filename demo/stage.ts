@@ -5,12 +5,12 @@ import { extname, join, resolve } from 'node:path';
 
 import { applySettings, EXAMPLES_FOLDER, readExample } from '../lab/n8n/examples';
 import { installN8n } from '../lab/n8n/installation';
-import { createN8n, type N8n, type Workflow } from '../lab/n8n/n8n';
+import { createN8n, type Credential, type N8n, type Workflow } from '../lab/n8n/n8n';
 import { packTarball } from '../lab/n8n/pack';
 import { freePort } from '../lab/n8n/processes';
 import { progressLine } from '../lab/n8n/progress';
-import { portrait } from '../lab/portraits';
-import { startSimulator } from '../lab/simulator/simulator';
+import { portrait, SHOWN } from '../lab/portraits';
+import { startSimulator, type RecordedRequest } from '../lab/simulator/simulator';
 
 const PROJECT = resolve(__dirname, '..');
 
@@ -26,19 +26,43 @@ export interface Stage {
 	/** The names of both pictures in the output folder. */
 	target: string;
 	template: string;
+	/** The key and the address of the service. */
+	service: { apiKey: string; baseUrl: string };
 	/** The ids in n8n of the workflows in `examples`, by file name without extension. */
 	workflows: Partial<Record<string, string>>;
 }
 
-/** Sets everything up. n8n keeps all in `userFolder`. The simulator listens at `port` or the next free one, else at any. */
-export async function setStage({ userFolder, port }: { userFolder: string; port?: number }): Promise<Stage> {
+export interface StageOptions {
+	/** n8n keeps all in it. */
+	userFolder: string;
+	/** The simulator listens there or at the next free one; by default at any. */
+	port?: number;
+	/** Called when the simulator has answered a request. */
+	onRequest?: (request: RecordedRequest) => void;
+	/** What the examples need besides that of AILabTools. */
+	credentials?: Credential[];
+}
+
+/** Sets everything up. */
+export async function setStage({ userFolder, port, onRequest, credentials = [] }: StageOptions): Promise<Stage> {
 	step('Installing n8n 2.41.1, unless it is there: the first time takes minutes and 3 GB');
 	const progress = progressLine();
 	const installation = await installN8n('2.41.1', progress.show);
 	progress.done();
 
+	const simulator = realKey
+		? undefined
+		: await startSimulator({ port: port && (await freePort(port)), onRequest, keepBytes: false });
+	if (simulator) atEnd(() => simulator.close());
+	const baseUrl = simulator?.baseUrl ?? 'https://www.ailabapi.com';
+	step(realKey ? `The service: ${baseUrl} with AILABTOOLS_API_KEY` : `The service: the simulator at ${baseUrl}`);
+
 	step('Packing this package as npm would, and installing it in n8n as a community node');
-	const env = { N8N_RESTRICT_FILE_ACCESS_TO: OUTPUT_FOLDER };
+	const env = {
+		N8N_RESTRICT_FILE_ACCESS_TO: OUTPUT_FOLDER,
+		// A new credential is for the simulator too: its dialog then asks for the key alone.
+		...(simulator && { CREDENTIALS_OVERWRITE_DATA: JSON.stringify({ aiLabToolsApi: { baseUrl } }) }),
+	};
 	const n8n = await createN8n({ installation, userFolder, tarball: await packTarball(), env });
 
 	step('Two portraits: a target that gives the face, a template that receives it');
@@ -46,18 +70,14 @@ export async function setStage({ userFolder, port }: { userFolder: string; port?
 	const target = await providePicture('target', AILABTOOLS_TARGET);
 	const template = await providePicture('template', AILABTOOLS_TEMPLATE);
 
-	const simulator = realKey ? undefined : await startSimulator({ port: port && (await freePort(port)) });
-	if (simulator) atEnd(() => simulator.close());
-	const baseUrl = simulator?.baseUrl ?? 'https://www.ailabapi.com';
-	step(realKey ? `The service: ${baseUrl} with AILABTOOLS_API_KEY` : `The service: the simulator at ${baseUrl}`);
-
-	step('Importing a credential and the example workflows');
-	const data = { apiKey: realKey ?? 'simulator-key', baseUrl };
-	await n8n.importCredentials({ id: 'aiLabToolsDemo', name: 'AILabTools API', type: 'aiLabToolsApi', data });
-	const examples = await readExamples({ folder: OUTPUT_FOLDER, target, template });
+	step('Importing credentials and the example workflows');
+	const service = { apiKey: realKey ?? 'simulator-key', baseUrl };
+	const own = { id: 'aiLabToolsDemo', name: 'AILabTools API', type: 'aiLabToolsApi', data: service };
+	await n8n.importCredentials(own, ...credentials);
+	const examples = await readExamples({ folder: OUTPUT_FOLDER, target, template, baseUrl });
 	const ids = await n8n.importWorkflows(...examples.values());
 	const workflows = Object.fromEntries([...examples.keys()].map((key, index) => [key, ids[index]]));
-	return { n8n, target, template, workflows };
+	return { n8n, target, template, service, workflows };
 }
 
 let steps = 0;
@@ -88,10 +108,10 @@ export async function main(program: () => Promise<void>): Promise<never> {
 	process.exit();
 }
 
-async function providePicture(name: string, given: string | undefined): Promise<string> {
+async function providePicture(name: 'target' | 'template', given: string | undefined): Promise<string> {
 	const file = `${name}${given ? extname(given) : '.jpg'}`;
 	if (given) await copyFile(given, join(OUTPUT_FOLDER, file));
-	else await writeFile(join(OUTPUT_FOLDER, file), await portrait(name, { format: 'jpeg' }));
+	else await writeFile(join(OUTPUT_FOLDER, file), await portrait(SHOWN[name], { format: 'jpeg' }));
 	return file;
 }
 

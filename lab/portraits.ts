@@ -26,6 +26,9 @@ export interface PortraitOptions {
 	minBytes?: number;
 }
 
+/** Seeds of two who differ at a glance, in skin, hair, eyes and mouth: for what is shown. */
+export const SHOWN = { target: 'ella', template: 'gina' };
+
 /** Heads large enough to fill the picture, and everyday faces only: no sunglasses, no hearts for eyes. */
 const LOOKS: Options & { scale: number; translateY: number } = {
 	scale: 130,

@@ -12,6 +12,14 @@ import type { N8nServer, Owner } from './n8n';
 /** Git-ignored. */
 export const SCREENSHOT_FOLDER = resolve(__dirname, '../../test-output/screenshots');
 
+/**
+ * Where the pictures go that the docs show: into the docs with `npm run screenshots`, else, so that a run of the tests
+ * leaves the tree clean, among the other screenshots.
+ */
+export const DOCS_IMAGES = process.env.UPDATE_IMAGES
+	? resolve(__dirname, '../../docs/images')
+	: join(SCREENSHOT_FOLDER, 'docs');
+
 const SIZE = { width: 1280, height: 800 };
 
 export interface EditorOptions {

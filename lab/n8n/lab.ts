@@ -118,10 +118,10 @@ export async function openLab({ version, name, env, files: givenFiles, simulator
 		return { id, status, data, task, items: (node, output = 0) => task(node).data?.main?.[output] ?? [] };
 	}
 
-	async function startWorkflow(workflowId: string): Promise<string> {
+	async function startWorkflow(workflowId: string, trigger = 'Start'): Promise<string> {
 		const workflowData = await call<Workflow>('GET', `/workflows/${workflowId}`);
 		// The one version wants the workflow with it, the other only its trigger.
-		const body = { workflowData, triggerToStartFrom: { name: 'Start' } };
+		const body = { workflowData, triggerToStartFrom: { name: trigger } };
 		const { executionId } = await call<{ executionId: string }>('POST', `/workflows/${workflowId}/run`, body);
 		return executionId;
 	}
@@ -175,7 +175,7 @@ export async function openLab({ version, name, env, files: givenFiles, simulator
 			await call('POST', `/workflows/${workflowId}/activate`, { versionId });
 		},
 
-		/** Starts a workflow from its trigger `Start`. Gives the execution's id. */
+		/** Starts a workflow from a trigger, `Start` unless it is named. Gives the execution's id. */
 		startWorkflow,
 		finished,
 

@@ -206,10 +206,16 @@ export async function createN8n({ installation, userFolder, tarball, env = {} }:
 }
 
 async function rest(url: string, method: string, path: string, body?: object, headers?: Record<string, string>) {
-	const answer = await fetch(url + path, {
-		method,
-		headers: { 'content-type': 'application/json', ...headers },
-		body: JSON.stringify(body),
+	const send = async () =>
+		await fetch(url + path, {
+			method,
+			headers: { 'content-type': 'application/json', ...headers },
+			body: JSON.stringify(body),
+		});
+	// n8n closes a connection that was idle for some seconds, which a busy machine notices when it uses it again.
+	const answer = await send().catch(async (error: unknown) => {
+		if (method === 'GET') return await send();
+		throw error;
 	});
 	if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
 	return answer;

@@ -1,4 +1,7 @@
-/** Redis and PostgreSQL from Debian's packages, on this computer only, with nothing kept: what n8n's queue mode needs. */
+/**
+ * Programs from Debian's packages that n8n calls: Redis and PostgreSQL for its queue mode, on this computer only and with
+ * nothing kept; GraphicsMagick for its Edit Image node.
+ */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { chown, mkdtemp, rm } from 'node:fs/promises';
@@ -20,12 +23,28 @@ export interface Service {
 	stop(): Promise<void>;
 }
 
-/** Installs what is missing of both. @throws Error where that takes a user who may, or a system that is not Debian's */
+/** Installs what is missing for queue mode. @throws Error where that takes a user who may, or a system that is not Debian's */
 export async function installServices(): Promise<void> {
-	const missing = [
+	await installPackages([
 		...(existsSync('/usr/bin/redis-server') ? [] : ['redis-server']),
 		...(postgresFolder() ? [] : ['postgresql']),
-	];
+	]);
+}
+
+/** Whether n8n's Edit Image node finds what it calls. */
+export async function hasGraphicsMagick(): Promise<boolean> {
+	return await run('gm', ['version']).then(
+		() => true,
+		() => false,
+	);
+}
+
+/** Installs it where it is missing. @throws Error as `installServices` does */
+export async function installGraphicsMagick(): Promise<void> {
+	if (!(await hasGraphicsMagick())) await installPackages(['graphicsmagick']);
+}
+
+async function installPackages(missing: string[]): Promise<void> {
 	if (missing.length === 0) return;
 	const install = async () => await run('apt-get', ['install', '--yes', '--no-install-recommends', ...missing]);
 	// On a bare machine the lists of packages may be missing or old.

@@ -20,13 +20,26 @@ export interface Picture {
 }
 
 /**
- * Where a face is taken to be: an ellipse in the picture's middle, its half-axes as parts of the picture's shorter side.
+ * Where a face is taken to be: round the picture's middle, its half-axes as parts of the picture's shorter side.
  * A real service looks for the face; the drawn portraits of the tests have it here.
  */
 export const FACE = { halfWidth: 0.25, halfHeight: 0.26 };
 
-/** The part of the ellipse's radius within which the face is not feathered. */
-const FEATHER_FROM = 0.75;
+/** The part of its radius within which the face is not feathered. */
+const FEATHER_FROM = 0.85;
+
+/** The features from the top down: above which part of the face's height, and at which similarity they turn. */
+const TURNS = [
+	{ above: 0.2, at: 0.7 },
+	{ above: 0.5, at: 0.45 },
+	{ above: 1, at: 0.2 },
+];
+
+/** From the similarity at which a feature begins to turn to that at which it has turned. */
+const TURN_WIDTH = 0.1;
+
+/** How far a pixel's colour may be from the skin's to pass for skin, shaded or not; twice as far it is none. */
+const SKIN_RANGE = 28;
 
 /** The least standard deviation, of 255, that a face's pixels have in some channel. A plain wall has none. */
 const FACE_VARIATION = 4;
@@ -65,16 +78,26 @@ export async function hasFace(picture: Picture): Promise<boolean> {
 
 /**
  * The template with the target's face: at similarity 0 exactly the template's pixels, at 1 the target's face with its
- * edge feathered into the template, in between a mixture in that proportion.
+ * edge feathered into the template. In between the template's skin, wherever it shows, is of a tone between both, and the
+ * features are the one's or the other's: mouth and nose turn first, then the eyes, then brows and forehead. Mixed, they
+ * would be two faces at once.
  */
 export async function blend(target: Picture, template: Picture, similarity: number): Promise<Picture> {
 	const box = faceBox(template);
 	const face = await pixels(open(target).extract(faceBox(target)).resize(box.width, box.height, { fit: 'fill' }));
+	const ofTemplate = await pixels(open(template).extract(box));
+	const skins = { target: skinOf(face), template: skinOf(ofTemplate) };
+	const tone = skins.template.map((value, channel) => value + ((skins.target[channel] ?? value) - value) * similarity);
 	const data = Buffer.from(template.data);
+	if (similarity === 0) return { ...template, data };
+	for (let at = 0; at < data.length; at += 3) tint(data, at, skins.template, tone);
+	for (let at = 0; at < face.data.length; at += 3) tint(face.data, at, skins.target, tone);
 	for (let y = 0; y < box.height; y++) {
+		const turn = TURNS.find(({ above }) => y / box.height < above)?.at ?? 0;
+		const turned = Math.min(1, Math.max(0, (similarity - turn) / TURN_WIDTH + 0.5));
 		for (let x = 0; x < box.width; x++) {
-			const radius = Math.hypot((2 * x + 1) / box.width - 1, (2 * y + 1) / box.height - 1);
-			const opacity = similarity * Math.min(1, Math.max(0, (1 - radius) / (1 - FEATHER_FROM)));
+			const radius = faceRadius((2 * x + 1) / box.width - 1, (2 * y + 1) / box.height - 1);
+			const opacity = turned * Math.min(1, Math.max(0, (1 - radius) / (1 - FEATHER_FROM)));
 			const from = (y * box.width + x) * 3;
 			const to = ((box.top + y) * template.width + box.left + x) * 3;
 			for (let channel = 0; channel < 3; channel++) {
@@ -84,6 +107,34 @@ export async function blend(target: Picture, template: Picture, similarity: numb
 		}
 	}
 	return { ...template, data };
+}
+
+/** From 0 in the face's middle to 1 at its edge: a forehead is nearly a rectangle, what is below it an ellipse. */
+function faceRadius(x: number, y: number): number {
+	return y < 0 ? (x ** 4 + y ** 4) ** 0.25 : Math.hypot(x, y);
+}
+
+/** The colour that most of a face's pixels have. */
+function skinOf({ data }: Picture): number[] {
+	const counts = new Map<number, number>();
+	for (let at = 0; at < data.length; at += 3) {
+		const [red = 0, green = 0, blue = 0] = data.subarray(at, at + 3);
+		const colour = ((red >> 3) << 10) | ((green >> 3) << 5) | (blue >> 3);
+		counts.set(colour, (counts.get(colour) ?? 0) + 1);
+	}
+	const [[most] = [0]] = [...counts].sort(([, a], [, b]) => b - a);
+	return [most >> 10, (most >> 5) & 31, most & 31].map((value) => value * 8 + 4);
+}
+
+/** Gives a pixel the new tone, by as much as it is of the skin's colour. */
+function tint(data: Buffer, at: number, skin: number[], tone: number[]): void {
+	const apart = Math.hypot(...skin.map((value, channel) => data.readUInt8(at + channel) - value));
+	const share = Math.min(1, Math.max(0, 2 - apart / SKIN_RANGE));
+	if (share === 0) return;
+	for (const [channel, value] of tone.entries()) {
+		const own = data.readUInt8(at + channel);
+		data[at + channel] = Math.min(255, Math.max(0, own + (value - (skin[channel] ?? value)) * share));
+	}
 }
 
 /** The picture as a file. */

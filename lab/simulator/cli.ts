@@ -1,6 +1,6 @@
 /** `npm run simulator`: the simulator to try the node against by hand, without an account and without paying. */
 import { parseArgs } from 'node:util';
-import type { RecordedRequest } from './exchange';
+import { requestLine } from './requestLine';
 import { CREDITS_PATH, MERGE_PATH, startSimulator } from './simulator';
 
 const HELP = `A stand-in for the AILabTools service on this machine.
@@ -24,21 +24,6 @@ function amount(flag: string, text: string | undefined, most = Infinity): number
 	const number = text.trim() === '' ? NaN : Number(text);
 	if (number >= 0 && number <= most) return number;
 	throw new RangeError(`--${flag} takes a number from 0${most < Infinity ? ` to ${most}` : ' up'}, not '${text}'`);
-}
-
-/** One request as a line. A key can be a real one, sent here by mistake: a few of its characters must do. */
-function line(request: RecordedRequest): string {
-	const { files, fields, startedAt, finishedAt = startedAt } = request;
-	const key = String(request.headers['ailabapi-api-key'] ?? '');
-	const sent = Object.entries(files).map(([name, { size }]) => `${name} ${(size / 1024).toFixed(0)} kB`);
-	if (fields.source_similarity !== undefined) sent.push(`similarity ${fields.source_similarity}`);
-	return [
-		`${request.method} ${request.path}`,
-		request.aborted ? 'client gone' : [request.status, request.code].filter(Boolean).join(' '),
-		`${(finishedAt - startedAt).toFixed(0)} ms`,
-		key === '' ? 'no key' : `key ${key.slice(0, Math.min(4, key.length / 3))}…`,
-		...sent,
-	].join(', ');
 }
 
 async function main(): Promise<void> {
@@ -77,7 +62,7 @@ async function main(): Promise<void> {
 		keepBytes: false,
 		fault: () => (Math.random() < failRate ? { kind: 'status', status: 502 } : undefined),
 		onRequest: (request) => {
-			console.log(line(request));
+			console.log(requestLine(request));
 			// Served for hours, it must not remember everything it was ever asked.
 			simulator.requests.length = 0;
 			simulator.creditRequests.length = 0;

@@ -170,8 +170,8 @@ export const properties: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: 0, maxValue: 1, numberStepSize: 0.01, numberPrecision: 2 },
 		default: 0.5,
-		description:
-			'How much the face looks like the target: 0 as in the template, 1 as similar to the target as possible. When empty, AILabTools decides.',
+		hint: '0: the face stays as in the template. 1: as similar to the target as possible.',
+		description: 'How much the face looks like the target. When empty, AILabTools decides.',
 	},
 	{
 		displayName: labels.output,

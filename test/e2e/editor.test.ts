@@ -1,19 +1,16 @@
 /** The node as its users meet it, in the editor of n8n 2.41.1, in a browser. Takes the pictures that the docs show. */
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 
 import type { IDataObject } from 'n8n-workflow';
 import type { Locator, Page } from 'playwright-core';
 
-import { openEditor, type Editor } from '../../lab/n8n/editor';
+import { DOCS_IMAGES, openEditor, type Editor } from '../../lab/n8n/editor';
 import { KEY, openLab, type Lab } from '../../lab/n8n/lab';
-import { faceless, portrait } from '../../lab/portraits';
+import { faceless, portrait, SHOWN } from '../../lab/portraits';
 import { chain, readFiles, start } from '../../lab/n8n/workflows';
 import { MERGE, mergePortraits } from './workflows';
-
-const DOCS_IMAGES = resolve(__dirname, '../../docs/images');
 
 describe('n8n 2.41.1 in a browser', () => {
 	let lab: Lab;
@@ -23,9 +20,9 @@ describe('n8n 2.41.1 in a browser', () => {
 	beforeAll(async () => {
 		// n8n shows where a file comes from, and the docs shall not show this machine's folders.
 		lab = await openLab({ version: '2.41.1', name: 'editor', files: join(tmpdir(), 'portraits') });
-		await lab.provide('target.jpg', await portrait('target', { format: 'jpeg' }));
-		await lab.provide('template.jpg', await portrait('template', { format: 'jpeg' }));
-		await lab.provide('small.png', await portrait('target', { width: 100, height: 100 }));
+		await lab.provide('target.jpg', await portrait(SHOWN.target, { format: 'jpeg' }));
+		await lab.provide('template.jpg', await portrait(SHOWN.template, { format: 'jpeg' }));
+		await lab.provide('small.png', await portrait(SHOWN.target, { width: 100, height: 100 }));
 		await lab.provide('wall.png', await faceless());
 		// The first page takes the server longest.
 		await open('light');
@@ -48,9 +45,7 @@ describe('n8n 2.41.1 in a browser', () => {
 
 	/** Takes a picture for the docs. */
 	async function picture(name: string): Promise<void> {
-		const file = await editor.screenshot(name);
-		await mkdir(DOCS_IMAGES, { recursive: true });
-		await copyFile(file, join(DOCS_IMAGES, basename(file)));
+		await editor.screenshot(name, DOCS_IMAGES);
 	}
 
 	async function addWorkflow(parameters: IDataObject = {}, settings: { target?: string; key?: string } = {}) {
@@ -177,11 +172,17 @@ describe('n8n 2.41.1 in a browser', () => {
 		await byId('node-execute-button').click();
 		const output = byId('output-panel');
 		await byId('radio-button-binary', output).click();
-		// The input's own picture comes first, the merged one after it.
-		await byId('ndv-view-binary-data', output).last().click();
+		await byId('ndv-view-binary-data', output).first().click();
 		const merged = output.locator('img').or(output.locator('embed')).first();
 		await merged.waitFor();
+		// Beside it what it was made of, with room for the headings.
+		const input = byId('ndv-input-panel');
+		await byId('ndv-view-binary-data', input).first().click();
+		await input.locator('img').or(input.locator('embed')).first().waitFor();
+		const size = page.viewportSize();
+		await page.setViewportSize({ width: 1600, height: 900 });
 		await picture('merged');
+		if (size) await page.setViewportSize(size);
 		// n8n takes a type with "tool" in its name for an agent's tool, and warns of parameters that no agent fills in.
 		expect(await output.innerText()).not.toContain('filled by AI');
 		const readme = 'https://github.com/n8n-nodes-merge-portraits/n8n-nodes-merge-portraits';

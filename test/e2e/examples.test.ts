@@ -1,23 +1,26 @@
 /** Every workflow in `examples`: imported as a user imports it, and run in n8n with real counterparts. */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { INode, INodeTypeDescription } from 'n8n-workflow';
 import type { Locator } from 'playwright-core';
+import sharp from 'sharp';
 
 import { first } from '../../lab/first';
 import { sha256 } from '../../lab/simulator/exchange';
 import { EXAMPLES_FOLDER, readExample, type Example } from '../../lab/n8n/examples';
-import { openEditor, SCREENSHOT_FOLDER, type Editor } from '../../lab/n8n/editor';
+import { DOCS_IMAGES, openEditor, SCREENSHOT_FOLDER, type Editor } from '../../lab/n8n/editor';
 import { startChatModel, toldOf, type ChatModel } from '../../lab/chatModel';
-import { openLab, type Execution, type Lab } from '../../lab/n8n/lab';
+import { KEY, openLab, type Execution, type Lab } from '../../lab/n8n/lab';
+import { installGraphicsMagick } from '../../lab/n8n/services';
+import { PHOTOS } from '../../lab/photos';
 import { startPictureHost, type PictureHost } from '../../lab/pictureHost';
 import { faceless, portrait } from '../../lab/portraits';
 import type { RecordedRequest } from '../../lab/simulator/simulator';
-import { CHUNK_KEY, importInEditor, pictureCanvas, warnings, withSettings } from './services/examples';
-import { startMailbox, type Mailbox } from './services/mailbox';
-import { startStorage, type Storage } from './services/storage';
+import { BUCKET, startCounterparts, type Counterparts } from '../../lab/services/counterparts';
+import { importInEditor, pictureCanvas, warnings, withSettings } from './services/examples';
+import { startSite } from './services/site';
 
 const EXAMPLES = [
 	'first-merge',
@@ -29,9 +32,8 @@ const EXAMPLES = [
 	'to-email',
 	'large-batches',
 	'compare-similarities',
+	'credits-alert',
 ];
-const IMAGES_FOLDER = resolve(__dirname, '../../docs/images');
-const BUCKET = 'portraits';
 const SIDE = { width: 240, height: 240 };
 
 describe('examples in n8n 2.41.1', () => {
@@ -39,23 +41,20 @@ describe('examples in n8n 2.41.1', () => {
 	let editor: Editor;
 	let host: PictureHost;
 	let model: ChatModel;
-	let storage: Storage;
-	let mailbox: Mailbox;
+	let counterparts: Counterparts;
+	let mailbox: Counterparts['mailbox'];
+	let storage: Counterparts['storage'];
 
 	beforeAll(async () => {
+		await installGraphicsMagick();
 		lab = await openLab({ version: '2.41.1', name: 'examples' });
-		storage = await startStorage({ folder: join(lab.folder, 'storage'), bucket: BUCKET });
-		mailbox = await startMailbox();
 		host = await startPictureHost();
 		model = await startChatModel();
-		for (const credential of [
-			{ id: 'exampleStorage', name: 'S3', type: 's3', data: storage.credential },
-			{ id: 'exampleMailbox', name: 'SMTP', type: 'smtp', data: mailbox.credential },
-			{ id: 'exampleChatModel', name: 'OpenAI', type: 'openAiApi', data: model.credential },
-			CHUNK_KEY,
-		]) {
+		counterparts = await startCounterparts(join(lab.folder, 'storage'));
+		({ mailbox, storage } = counterparts);
+		const chatModel = { id: 'exampleChatModel', name: 'OpenAI', type: 'openAiApi', data: model.credential };
+		for (const credential of [...counterparts.credentials, chatModel])
 			await lab.call('POST', '/credentials', credential);
-		}
 		editor = await openEditor(lab.server, lab.owner);
 	}, 900_000);
 	afterAll(async () => {
@@ -63,8 +62,7 @@ describe('examples in n8n 2.41.1', () => {
 		await lab?.close();
 		await host?.close();
 		await model?.close();
-		await mailbox?.close();
-		await storage?.close();
+		await counterparts?.close();
 	});
 	beforeEach(() => lab.simulator.reset());
 
@@ -99,8 +97,8 @@ describe('examples in n8n 2.41.1', () => {
 		return await lab.addWorkflow({ ...workflow, nodes: workflow.nodes.map(change) });
 	}
 
-	async function run(name: string, settings: object): Promise<Execution> {
-		return await lab.finished(await lab.startWorkflow(await add(name, settings)));
+	async function run(name: string, settings: object, trigger?: string): Promise<Execution> {
+		return await lab.finished(await lab.startWorkflow(await add(name, settings), trigger));
 	}
 
 	const succeeded = (execution: Execution) => {
@@ -135,8 +133,8 @@ describe('examples in n8n 2.41.1', () => {
 			}
 			const picture = await pictureCanvas(editor);
 			expect(picture.length).toBeLessThan(80 * 1024);
-			await mkdir(IMAGES_FOLDER, { recursive: true });
-			await writeFile(join(IMAGES_FOLDER, `example-${name}.png`), picture);
+			await mkdir(DOCS_IMAGES, { recursive: true });
+			await writeFile(join(DOCS_IMAGES, `example-${name}.png`), picture);
 		});
 
 		it('knows all that is in the folder', async () => {
@@ -164,7 +162,7 @@ describe('examples in n8n 2.41.1', () => {
 	});
 
 	it('compare-similarities writes the pair at five similarities', async () => {
-		const folder = await provide('compare', { 'target.jpg': 'Portrait 1', 'template.jpg': 'Template' });
+		const folder = await provide('compare', { 'target.jpg': 'Portrait 2', 'template.jpg': 'Template' });
 		succeeded(await run('compare-similarities', { folder }));
 		expect(merges()).toHaveLength(5);
 		for (const { fields, resultSha256 } of merges()) {
@@ -174,17 +172,20 @@ describe('examples in n8n 2.41.1', () => {
 	});
 
 	/** Opens a form that is published, and fills it in as a visitor who is not signed in. */
-	async function fillForm(path: string, target: Buffer) {
+	async function fillForm(path: string, target: Buffer, name = 'me.png') {
 		const browser = editor.page.context().browser();
 		if (browser === null) throw new Error('There is no browser');
 		const visitor = await browser.newContext({ acceptDownloads: true });
 		const page = await visitor.newPage();
-		const file = (name: string, buffer: Buffer) => ({ name, mimeType: 'image/png', buffer });
+		const file = (fileName: string, buffer: Buffer) => {
+			const extension = fileName.split('.').pop() ?? '';
+			return { name: fileName, mimeType: `image/${extension.replace('jpg', 'jpeg')}`, buffer };
+		};
 		await page.goto(`${lab.server.url}/form/${path}`);
-		await page.getByLabel('Portrait whose face is taken').setInputFiles(file('me.png', target));
+		await page.getByLabel('Portrait whose face is taken').setInputFiles(file(name, target));
 		const template = await portrait('Template', SIDE);
 		await page.getByLabel('Picture that receives the face').setInputFiles(file('scene.png', template));
-		await page.getByLabel('Similarity').fill('0.8');
+		await page.getByLabel('How much the face should look').fill('0.8');
 		return { visitor, page, submit: async () => await page.getByRole('button', { name: 'Merge' }).click() };
 	}
 
@@ -195,44 +196,65 @@ describe('examples in n8n 2.41.1', () => {
 	}
 
 	describe('form-to-picture', () => {
-		const fill = async (target: Buffer) => await fillForm('merge-portraits', target);
+		const fill = async (target: Buffer, name?: string) => await fillForm('merge-portraits', target, name);
 
 		beforeAll(async () => await publishForm('form-to-picture', 'merge-portraits'), 60_000);
 
-		it('gives the visitor the merged picture', async () => {
-			const { visitor, page, submit } = await fill(await portrait('Portrait 1', SIDE));
+		it.each(Object.entries(PHOTOS))('merges %s as its visitor sees it', async (name, take) => {
+			const photo = await take('Portrait 1');
+			const { visitor, page, submit } = await fill(photo, name);
 			const [download] = await Promise.all([page.waitForEvent('download'), submit()]);
-			expect(download.suggestedFilename()).toBe('me-merged.jpg');
-			expect(sha256(await readFile(await download.path()))).toBe(results().get('me.png'));
-			expect(merges().map(({ fields }) => fields.source_similarity)).toEqual(['0.8']);
+			expect(download.suggestedFilename()).toBe(name.replace(/\.\w+$/, '-merged.jpg'));
+			const { files, fields, resultSha256 } = first(merges(), 'merge');
+			const merged = await readFile(await download.path());
+			expect(sha256(merged)).toBe(resultSha256);
+			expect(fields.source_similarity).toBe('0.8');
+			// What was sent is the visitor's picture, upright, and no larger than it has to be.
+			const bytes = files.image_target?.bytes ?? Buffer.alloc(0);
+			const { width, height, format, orientation = 1 } = await sharp(bytes).metadata();
+			expect([Math.max(width, height) <= 2048, width > height, orientation]).toEqual([true, true, 1]);
+			expect(format).toBe(name.endsWith('.png') ? 'png' : 'jpeg');
+			expect(await difference(photo, bytes)).toBeLessThan(8);
+			await mkdir(SCREENSHOT_FOLDER, { recursive: true });
+			await writeFile(join(SCREENSHOT_FOLDER, `photo-${name}-merged.jpg`), merged);
+			await writeFile(join(SCREENSHOT_FOLDER, `photo-${name}-sent.jpg`), bytes);
 			await visitor.close();
 		});
 
-		it('tells the visitor what is wrong with a picture', async () => {
-			const { visitor, page, submit } = await fill(await faceless(SIDE));
-			await submit();
-			await page.getByText('These pictures could not be merged').waitFor();
-			expect(await page.locator('body').innerText()).toContain(
-				'No face was found in one of the two pictures. Use pictures that show one face from the front',
-			);
+		it('hands on a small PNG as it is', async () => {
+			const { visitor, page, submit } = await fill(await portrait('Portrait 1', SIDE));
+			await Promise.all([page.waitForEvent('download'), submit()]);
+			const { files } = first(merges(), 'merge');
+			const bytes = files.image_target?.bytes ?? Buffer.alloc(0);
+			expect(await difference(await portrait('Portrait 1', SIDE), bytes)).toBe(0);
 			await visitor.close();
 		});
 
-		it('tells the visitor which picture is too large, as a visitor speaks', async () => {
-			const { visitor, page, submit } = await fill(
-				await portrait('Portrait 1', { ...SIDE, minBytes: 5 * 1024 * 1024 }),
-			);
+		it.each([
+			{ what: 'a wall', target: faceless(SIDE), told: 'No face was found in one of the two pictures. Use pictures' },
+			{
+				what: 'a HEIC photo that GraphicsMagick cannot read',
+				target: Promise.resolve(Buffer.from('\0\0\0\x18ftypheic\0\0\0\0mif1heic')),
+				told: 'The portrait whose face is taken is a HEIC picture. Save it as JPEG or PNG.',
+			},
+			{
+				what: 'a portrait of too few pixels',
+				target: portrait('Portrait 1', { width: 100, height: 100 }),
+				told: 'The portrait whose face is taken is 100 × 100 px. Choose a larger one',
+			},
+		])('tells the visitor about $what, as a visitor speaks', async ({ target, told }) => {
+			const { visitor, page, submit } = await fill(await target);
 			await submit();
 			await page.getByText('These pictures could not be merged').waitFor();
 			const text = await page.locator('body').innerText();
-			expect(text).toMatch(/The portrait whose face is taken has 5(\.\d+)? MB\. Save it with fewer pixels/);
-			expect(text).not.toMatch(/Input Binary Field|\[item/);
+			expect(text).toContain(told);
+			expect(text).not.toMatch(/Input Binary Field|\[item|gm|ERROR_/);
 			await visitor.close();
 		});
 
 		it('does not tell the visitor about the account', async () => {
 			lab.simulator.setFault(() => ({ kind: 'status', status: 429, code: 'ERROR_NOT_ENOUGH_CREDITS' }));
-			const { visitor, page, submit } = await fill(await portrait('Portrait 1', SIDE));
+			const { visitor, page, submit } = await fill(await portrait('Portrait 2', SIDE));
 			await submit();
 			await page.getByText('Please try again later.').waitFor();
 			expect(await page.locator('body').innerText()).not.toMatch(/credit/i);
@@ -350,6 +372,8 @@ describe('examples in n8n 2.41.1', () => {
 			const picture = bad.includes(name) ? await faceless({ ...SIDE, width: 240 + index }) : await portrait(name, SIDE);
 			await lab.provide(`nightly/portraits/${name}`, picture);
 		}
+		const broken = 'portrait-51.heic';
+		await lab.provide(`nightly/portraits/${broken}`, Buffer.from('\0\0\0\x18ftypheic\0\0\0\0mif1heic'));
 		await mkdir(join(lab.files, 'nightly/merged'));
 		// The only change to the example: the schedule fires every five seconds instead of every night.
 		const often = { rule: { interval: [{ field: 'seconds', secondsInterval: 5 }] } };
@@ -360,8 +384,9 @@ describe('examples in n8n 2.41.1', () => {
 			const filter = encodeURIComponent(JSON.stringify({ workflowId: id }));
 			return (await lab.call<{ results: Array<{ id: string }> }>('GET', `/executions?filter=${filter}`)).results;
 		};
-		const night = async () => {
+		const night = async (fault?: Parameters<typeof lab.simulator.setFault>[0]) => {
 			lab.simulator.reset();
+			lab.simulator.setFault(fault);
 			const before = (await executions()).length;
 			await lab.activate(id);
 			while ((await executions()).length === before) await sleep(50);
@@ -385,12 +410,22 @@ describe('examples in n8n 2.41.1', () => {
 		expect(reports).toHaveLength(1);
 		expect(await files(/./)).toHaveLength(48);
 		const lines = (await lab.written(`nightly/merged/${reports[0]}`)).toString().trim().split('\n');
-		expect(lines.map((line) => line.split(',')[0]?.replace('\uFEFF', '')).sort()).toEqual(bad);
-		for (const line of lines) expect(line).toContain(',AILabTools found no face in a picture,');
+		expect(lines.shift()?.replace('\uFEFF', '')).toBe('portrait,reason,code,requestId');
+		expect(lines.map((line) => line.split(',')[0]).sort()).toEqual([...bad, broken]);
+		const about = (name: string) => lines.find((line) => line.startsWith(name));
+		for (const name of bad) expect(about(name)).toMatch(/,"?AILabTools found no face in a picture\. Use portraits/);
+		expect(about(broken)).toMatch(/,The portrait whose face is taken is a HEIC picture\. Save it as JPEG or PNG\.,/);
+		expect(lines.join()).not.toMatch(/Input Binary Field|\[item/);
 
-		// The second night has nothing new to send, but tries those again that were not merged.
+		// The second night has nothing to send: what was refused for what it shows would be so again.
 		await night();
-		expect(sent()).toEqual(bad);
+		expect(sent()).toEqual([]);
+		expect(await files(/-merged\.jpg$/)).toHaveLength(47);
+
+		// A night of another trouble is no reason to give up a portrait.
+		await lab.provide(`nightly/portraits/${bad[0]}`, await portrait(first(bad, 'bad portrait'), SIDE));
+		await night(() => ({ kind: 'status', status: 401, code: 'ERROR_USER_NOT_EXISTS' }));
+		expect(sent()).toEqual([bad[0]]);
 		expect(await files(/-merged\.jpg$/)).toHaveLength(47);
 
 		for (const name of bad) await lab.provide(`nightly/portraits/${name}`, await portrait(name, SIDE));
@@ -405,6 +440,11 @@ describe('examples in n8n 2.41.1', () => {
 		await lab.provide(`nightly/portraits/${good[0]}`, await portrait('Portrait 51', SIDE));
 		await night();
 		expect(sent()).toEqual([good[0]]);
+
+		// So is another template.
+		await lab.provide('nightly/template.jpg', await portrait('Another template', { ...SIDE, format: 'jpeg' }));
+		await night();
+		expect(sent()).toHaveLength(50);
 	}, 240_000);
 
 	it('to-storage uploads what the service returned', async () => {
@@ -442,6 +482,36 @@ describe('examples in n8n 2.41.1', () => {
 		expect(notes).toHaveLength(2);
 		expect(noteOn('wall')).toMatch(/wall@example\.com[^]*wall\.png[^]*AILabTools found no face in a picture/);
 		expect(noteOn('missing')).toMatch(/missing@example\.com[^]*missing\.png[^]*No file\(s\) found/);
+	});
+
+	describe('credits-alert', () => {
+		const to = { recipient: 'owner@example.com', sender: 'n8n@example.com' };
+		beforeEach(() => mailbox.messages.splice(0));
+
+		it('adds up both kinds of credits, asked for with this credential, and writes when they are too few', async () => {
+			const kinds = { common: 500, portrait_face_fusion: 299, another: 9999 };
+			const data = Object.entries(kinds).map(([unique_sign, balance]) => ({ unique_sign, balance }));
+			const headers = { 'content-type': 'application/json' };
+			const site = await startSite({ status: 200, headers, body: JSON.stringify({ data }) });
+			try {
+				succeeded(await run('credits-alert', { ...to, pairs: 100, baseUrl: site.url }, 'Every morning'));
+				expect(site.requests.map((request) => request['ailabapi-api-key'])).toEqual([KEY]);
+			} finally {
+				await site.close();
+			}
+			expect(mailbox.messages.map(({ recipients }) => recipients)).toEqual([['owner@example.com']]);
+			expect(mailbox.messages[0]?.mail.subject).toBe('AILabTools credits: 799 left, 800 needed');
+		});
+
+		it('keeps quiet when they are enough', async () => {
+			const account = lab.simulator.accounts.get(KEY);
+			if (account) account.credits = 800;
+			succeeded(await run('credits-alert', { ...to, pairs: 100, baseUrl: lab.simulator.baseUrl }, 'Every morning'));
+			if (account) account.credits = Infinity;
+			expect(lab.simulator.creditRequests.map(({ status }) => status)).toEqual([200]);
+			expect(mailbox.messages).toEqual([]);
+			expect(lab.simulator.requests).toEqual([]);
+		});
 	});
 
 	it('large-batches merges each chunk in an execution of its own, and gathers one report', async () => {
@@ -493,3 +563,17 @@ describe('examples in n8n 2.41.1', () => {
 		return join(lab.files, folder);
 	}
 });
+
+/** How far two pictures are from each other, as somebody sees them, transparency on white: 0 to 255 for each channel. */
+async function difference(one: Buffer, other: Buffer): Promise<number> {
+	const seen = async (picture: Buffer) =>
+		await sharp(picture)
+			.autoOrient()
+			.flatten({ background: 'white' })
+			.toColourspace('srgb')
+			.resize(64, 48, { fit: 'fill' })
+			.raw()
+			.toBuffer();
+	const [a, b] = await Promise.all([seen(one), seen(other)]);
+	return a.reduce((sum, value, index) => sum + Math.abs(value - (b[index] ?? Number.NaN)), 0) / a.length;
+}

@@ -8,7 +8,8 @@ import { readExample } from '../../lab/n8n/examples';
 import type { Lab } from '../../lab/n8n/lab';
 import { openQueueLab } from '../../lab/n8n/queueLab';
 import { portrait } from '../../lab/portraits';
-import { CHUNK_KEY, withSettings } from './services/examples';
+import { CHUNK_KEY } from '../../lab/services/counterparts';
+import { withSettings } from './services/examples';
 
 const PORTRAITS = 24;
 const SIDE = { width: 240, height: 240 };

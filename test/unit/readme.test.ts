@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { INodeProperties } from 'n8n-workflow';
@@ -55,4 +55,33 @@ test('every command that README names is a script of the package', () => {
 	for (const name of named.filter((command) => !['ci', 'install', 'on', 'pack'].includes(command)))
 		expect(Object.keys(scripts)).toContain(name);
 	expect(named).toContain('demo');
+});
+
+const exampleFiles = readdirSync(join(project, 'examples')).map((file) => ({ file, name: file.replace('.json', '') }));
+
+test.each(exampleFiles)('README shows $file under the name that it has in the editor', ({ file, name }) => {
+	const workflow = JSON.parse(readFileSync(join(project, 'examples', file), 'utf8'));
+	const [, input = '', output = '', canvas = ''] = row(`[${workflow.name}](examples/${file})`);
+	const shown = [input, output, canvas].map((cell) => /\((docs\/images\/.*?)\)/.exec(cell)?.[1]);
+	expect(shown).toEqual([`${name}-in`, `${name}-out`, `example-${name}`].map((image) => `docs/images/${image}.png`));
+	for (const image of shown) expect(existsSync(join(project, image ?? ''))).toBe(true);
+});
+
+test('the two nodes to copy in docs/workflows.md are those of form-to-picture, which the tests run', () => {
+	const [, block = ''] = /```json\n([^]*?)```/.exec(readFileSync(join(project, 'docs/workflows.md'), 'utf8')) ?? [];
+	const settings = (workflow: { nodes: Array<{ name: string; parameters: { options: object } }> }) =>
+		workflow.nodes
+			.filter(({ name }) => name.startsWith('Prepare'))
+			.map(({ parameters: { options, ...rest } }) => ({
+				...rest,
+				dataPropertyName: '',
+				...options,
+				destinationKey: '',
+			}))
+			.map((all) => JSON.stringify(all).replaceAll(/\$\('Form'\)\.item\.binary/g, '$binary'));
+	const form = JSON.parse(readFileSync(join(project, 'examples/form-to-picture.json'), 'utf8'));
+	expect(settings(JSON.parse(block)).map((text) => JSON.parse(text))).toEqual(
+		settings(form).map((text) => JSON.parse(text)),
+	);
+	expect(settings(form)).toHaveLength(2);
 });

@@ -115,7 +115,10 @@ export class InputPictures {
 		if (bySize.length > 0) return { violations: bySize };
 		const bytes = await this.context.helpers.getBinaryDataBuffer(itemIndex, binary);
 		const { fileName, fileExtension = '' } = binary;
-		const baseName = fileName?.endsWith(`.${fileExtension}`) ? fileName.slice(0, -fileExtension.length - 1) : fileName;
+		// Edit Image names a file `.jpeg` and its extension `jpg`.
+		const endings = [fileExtension, ...(fileExtension === 'jpg' ? ['jpeg'] : [])].map((ending) => `.${ending}`);
+		const ending = endings.find((each) => fileName?.toLowerCase().endsWith(each));
+		const baseName = ending === undefined ? fileName : fileName?.slice(0, -ending.length);
 		return check(role, bytes, { fileName, baseName }, validate);
 	}
 

@@ -7,15 +7,6 @@ import sharp from 'sharp';
 import { first } from '../../../lab/first';
 import type { Editor } from '../../../lab/n8n/editor';
 import { applySettings, type Example } from '../../../lab/n8n/examples';
-import type { Credential } from '../../../lab/n8n/n8n';
-
-/** The tests' own, under the name by which the examples ask for it. */
-export const CHUNK_KEY: Credential = {
-	id: 'exampleChunkKey',
-	name: 'Key for chunks',
-	type: 'httpHeaderAuth',
-	data: { name: 'x-chunk-key', value: 'chunk-key' },
-};
 
 /** The same workflow with these values in its Settings node. @throws Error for a setting that it does not have */
 export function withSettings(workflow: Example, settings: Record<string, unknown>): Example {

@@ -15,7 +15,8 @@ const PASSWORD = 'mailbox-password';
 
 export type Mailbox = Awaited<ReturnType<typeof startMailbox>>;
 
-export async function startMailbox() {
+/** `onMessage` gets each message when it has arrived. */
+export async function startMailbox(onMessage?: (message: Message) => void) {
 	const messages: Message[] = [];
 	const server = new SMTPServer({
 		disabledCommands: ['STARTTLS'],
@@ -25,7 +26,9 @@ export async function startMailbox() {
 		},
 		onData(stream, { envelope }, callback) {
 			simpleParser(stream).then((mail) => {
-				messages.push({ recipients: envelope.rcptTo.map(({ address }) => address), mail });
+				const message = { recipients: envelope.rcptTo.map(({ address }) => address), mail };
+				messages.push(message);
+				onMessage?.(message);
 				callback();
 			}, callback);
 		},
