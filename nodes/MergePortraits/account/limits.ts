@@ -30,6 +30,9 @@ const FIRST_AT_ONCE = 3;
 /** How many requests are remembered to learn from. */
 const MEMORY = 64;
 
+/** By how much the longest time to a refusal fades with each refusal: one slow answer must not hold up a day. */
+const REFUSAL_FADES = 0.8;
+
 /** After how many rounds of a full house one place more is tried: at first after 8, after each vain try twice as many. */
 const FIRST_TRY_AFTER = 8;
 const LAST_TRY_AFTER = 32;
@@ -82,7 +85,7 @@ export class Limits {
 	private pausedUntil = Number.NEGATIVE_INFINITY;
 	private refusedInARow = 0;
 	private refusedSince: number | undefined;
-	/** How long a merge usually takes, and the longest time to a refusal, ms. */
+	/** How long a merge usually takes, and the longest that a refusal lately took, ms. */
 	private usualMs: number | undefined;
 	private refusalMs = 0;
 
@@ -90,6 +93,8 @@ export class Limits {
 	private trying = true;
 	private tryAfter = 0;
 	private takenAtFullHouse = 0;
+	/** The most requests at a time that were taken. */
+	private mostTaken = 0;
 
 	private rateChangedAt = Number.NEGATIVE_INFINITY;
 	private takenAtRate = 0;
@@ -106,7 +111,8 @@ export class Limits {
 		if (this.active >= this.atOnce) return Number.POSITIVE_INFINITY;
 		const isLastPlace = this.active === this.atOnce - 1;
 		// A try at the same moment as others would not tell which limit refused it.
-		const spread = this.trying && isLastPlace ? Math.min(SECOND_MS, (this.usualMs ?? 0) / this.atOnce) : 0;
+		const apart = Math.min(SECOND_MS + this.refusalMs, (this.usualMs ?? 0) / this.atOnce);
+		const spread = this.trying && isLastPlace ? apart : 0;
 		const paced = this.lastSentAt + Math.max(spread, SECOND_MS / this.perSecond);
 		return Math.max(this.pausedUntil, paced, isLastPlace ? (this.roomUntil ?? 0) : 0);
 	}
@@ -137,6 +143,8 @@ export class Limits {
 	}
 
 	private learnFromTaken(sent: Sent, now: number): void {
+		if (this.refusedInARow > 0 && this.atOnce === 1 && this.mostTaken > FIRST_AT_ONCE) this.beginAnew();
+		this.mostTaken = Math.max(this.mostTaken, sent.others + 1);
 		this.refusedInARow = 0;
 		this.refusedSince = undefined;
 		this.usualMs = 0.8 * (this.usualMs ?? now - sent.at) + 0.2 * (now - sent.at);
@@ -159,14 +167,22 @@ export class Limits {
 		}
 	}
 
+	/** Where everything was refused for a while, that was the service and not the account's limit: it is found anew. */
+	private beginAnew(): void {
+		this.tryAfter = 0;
+		this.takenAtFullHouse = 0;
+		this.trying = true;
+		this.mostTaken = 0;
+	}
+
 	private learnFromRefused(sent: Sent, now: number, retryAfterMs: number): void {
 		this.refusedInARow++;
-		this.refusalMs = Math.max(this.refusalMs, now - sent.at);
+		this.refusalMs = Math.min(SECOND_MS, Math.max(now - sent.at, REFUSAL_FADES * this.refusalMs));
 		this.pausedUntil = Math.max(this.pausedUntil, now + retryAfterMs);
 		this.takeBack(sent);
 		this.refusedSince ??= now;
 		// Within two seconds any count of a second begins anew: who is refused for longer is shut out by others.
-		if (now - this.refusedSince > 2 * SECOND_MS) this.perSecond = Number.POSITIVE_INFINITY;
+		if (this.active === 0 && now - this.refusedSince > 2 * SECOND_MS) this.perSecond = Number.POSITIVE_INFINITY;
 		if (this.isForRate(sent, now)) return this.lowerRate(sent, now);
 		this.lowerAtOnce(sent, now);
 		if (this.active > 0) return;
@@ -214,7 +230,9 @@ export class Limits {
 
 	private lowerRate({ at, lastSecond }: Sent, now: number): void {
 		// Half the time between two requests is enough to wait: some of it had passed.
-		if (this.perSecond < Number.POSITIVE_INFINITY) this.lastSentAt = at - SECOND_MS / this.perSecond / 2;
+		if (this.lastSentAt === at && this.perSecond < Number.POSITIVE_INFINITY) {
+			this.lastSentAt -= SECOND_MS / this.perSecond / 2;
+		}
 		// Others sent within the same second tell nothing more.
 		if (at < this.rateChangedAt + SECOND_MS) return;
 		if (this.perSecond === Number.POSITIVE_INFINITY) {
