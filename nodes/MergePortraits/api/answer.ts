@@ -111,19 +111,28 @@ function withoutPrefix(base64: Buffer): Buffer {
 	return base64.subarray(prefix.length);
 }
 
-/** Takes escaped line breaks and the backslashes of escaped slashes out, in place. Whatever else is escaped stays as it is. */
+/**
+ * Takes escaped line breaks and the backslashes of escaped slashes out, in place; whatever else is escaped stays as it is.
+ * Searched as text, piece by piece: Node looks for a byte of a buffer far more slowly, and there are tens of thousands.
+ */
 function unescapeInPlace(base64: Buffer): Buffer {
-	let length = base64.indexOf(BACKSLASH);
-	if (length < 0) return base64;
-	for (let at = length, end = at; at < base64.length; at = end) {
-		const escaped = base64[at + 1];
-		const skipped = escaped === SLASH ? 1 : escaped === LETTER_N || escaped === LETTER_R ? 2 : 0;
-		const next = base64.indexOf(BACKSLASH, at + (skipped || 1));
-		end = next < 0 ? base64.length : next;
-		base64.copyWithin(length, at + skipped, end);
-		length += end - at - skipped;
+	if (!base64.includes(BACKSLASH)) return base64;
+	let length = 0;
+	let at = 0;
+	for (let start = 0; start < base64.length; start += PIECE_LENGTH) {
+		const piece = base64.toString('latin1', start, start + PIECE_LENGTH);
+		for (let found = piece.indexOf('\\'); found >= 0; found = piece.indexOf('\\', found + 1)) {
+			const escape = start + found;
+			const escaped = base64[escape + 1];
+			const skipped = escaped === SLASH ? 1 : escaped === LETTER_N || escaped === LETTER_R ? 2 : 0;
+			if (skipped === 0) continue;
+			base64.copyWithin(length, at, escape);
+			length += escape - at;
+			at = escape + skipped;
+		}
 	}
-	return base64.subarray(0, length);
+	base64.copyWithin(length, at);
+	return base64.subarray(0, length + base64.length - at);
 }
 
 /**
