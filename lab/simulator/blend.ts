@@ -38,8 +38,8 @@ const TURNS = [
 /** From the similarity at which a feature begins to turn to that at which it has turned. */
 const TURN_WIDTH = 0.1;
 
-/** How far a pixel's colour may be from the skin's to pass for skin, shaded or not; twice as far it is none. */
-const SKIN_RANGE = 28;
+/** How far a pixel's colour may be from the skin's to pass for skin; twice as far it is none. */
+const SKIN_RANGE = 18;
 
 /** The least standard deviation, of 255, that a face's pixels have in some channel. A plain wall has none. */
 const FACE_VARIATION = 4;
@@ -90,7 +90,11 @@ export async function blend(target: Picture, template: Picture, similarity: numb
 	const tone = skins.template.map((value, channel) => value + (skins.target[channel] - value) * similarity);
 	const data = Buffer.from(template.data);
 	if (similarity === 0) return { ...template, data };
-	for (let at = 0; at < data.length; at += 3) tint(data, at, skins.template, tone);
+	for (let at = 0; at < data.length; at += 3) {
+		// A wall behind somebody may be of the same colour.
+		const isWall = template.data.subarray(0, 3).every((value, channel) => Math.abs(value - data[at + channel]) < 8);
+		if (!isWall) tint(data, at, skins.template, tone);
+	}
 	for (let at = 0; at < face.data.length; at += 3) tint(face.data, at, skins.target, tone);
 	for (let y = 0; y < box.height; y++) {
 		const turn = TURNS.find(({ above }) => y / box.height < above)?.at ?? 0;
@@ -124,13 +128,16 @@ function skinOf({ data }: Picture): number[] {
 	return [most >> 10, (most >> 5) & 31, most & 31].map((value) => value * 8 + 4);
 }
 
-/** Gives a pixel the new tone, by as much as it is of the skin's colour. */
+/** Gives a pixel the new tone, by as much as it is of the skin's colour, in the light or in the shade. */
 function tint(data: Buffer, at: number, skin: number[], tone: number[]): void {
-	const apart = Math.hypot(...skin.map((value, channel) => data[at + channel] - value));
+	const brightness = (data[at] + data[at + 1] + data[at + 2]) / (skin[0] + skin[1] + skin[2]);
+	const light = Math.min(1.1, Math.max(0.75, brightness));
+	const apart = Math.hypot(...skin.map((value, channel) => data[at + channel] - value * light));
 	const share = Math.min(1, Math.max(0, 2 - apart / SKIN_RANGE));
 	if (share === 0) return;
 	for (const [channel, value] of tone.entries()) {
-		data[at + channel] = Math.min(255, Math.max(0, data[at + channel] + (value - skin[channel]) * share));
+		const shift = (value - skin[channel]) * light * share;
+		data[at + channel] = Math.min(255, Math.max(0, data[at + channel] + shift));
 	}
 }
 
