@@ -28,12 +28,8 @@ export const FACE = { halfWidth: 0.25, halfHeight: 0.26 };
 /** The part of its radius within which the face is not feathered. */
 const FEATHER_FROM = 0.85;
 
-/** The features from the top down: above which part of the face's height, and at which similarity they turn. */
-const TURNS = [
-	{ above: 0.2, at: 0.7 },
-	{ above: 0.5, at: 0.45 },
-	{ above: 1, at: 0.2 },
-];
+/** At which similarity the features turn: those of the face's upper half, and those of its lower half. */
+const TURNS = { upper: 0.6, lower: 0.2 };
 
 /** From the similarity at which a feature begins to turn to that at which it has turned. */
 const TURN_WIDTH = 0.1;
@@ -79,8 +75,8 @@ export async function hasFace(picture: Picture): Promise<boolean> {
 /**
  * The template with the target's face: at similarity 0 exactly the template's pixels, at 1 the target's face with its
  * edge feathered into the template. In between the template's skin, wherever it shows, is of a tone between both, and the
- * features are the one's or the other's: mouth and nose turn first, then the eyes, then brows and forehead. Mixed, they
- * would be two faces at once.
+ * features are the one's or the other's: mouth and nose turn first, then eyes and brows. Mixed, they would be two faces at
+ * once.
  */
 export async function blend(target: Picture, template: Picture, similarity: number): Promise<Picture> {
 	const box = faceBox(template);
@@ -97,7 +93,7 @@ export async function blend(target: Picture, template: Picture, similarity: numb
 	}
 	for (let at = 0; at < face.data.length; at += 3) tint(face.data, at, skins.target, tone);
 	for (let y = 0; y < box.height; y++) {
-		const turn = TURNS.find(({ above }) => y / box.height < above)?.at ?? 0;
+		const turn = y < box.height / 2 ? TURNS.upper : TURNS.lower;
 		const turned = Math.min(1, Math.max(0, (similarity - turn) / TURN_WIDTH + 0.5));
 		for (let x = 0; x < box.width; x++) {
 			const radius = faceRadius((2 * x + 1) / box.width - 1, (2 * y + 1) / box.height - 1);
