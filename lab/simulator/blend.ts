@@ -28,18 +28,14 @@ export const FACE = { halfWidth: 0.25, halfHeight: 0.26 };
 /** The part of its radius within which the face is not feathered. */
 const FEATHER_FROM = 0.85;
 
-/** The features from the top down: above which part of the face's height, and at which similarity they turn. */
-const TURNS = [
-	{ above: 0.2, at: 0.7 },
-	{ above: 0.5, at: 0.45 },
-	{ above: 1, at: 0.2 },
-];
+/** At which similarity the features turn: those of the face's upper half, and those of its lower half. */
+const TURNS = { upper: 0.6, lower: 0.2 };
 
 /** From the similarity at which a feature begins to turn to that at which it has turned. */
 const TURN_WIDTH = 0.1;
 
-/** How far a pixel's colour may be from the skin's to pass for skin, shaded or not; twice as far it is none. */
-const SKIN_RANGE = 28;
+/** How far a pixel's colour may be from the skin's to pass for skin; twice as far it is none. */
+const SKIN_RANGE = 18;
 
 /** The least standard deviation, of 255, that a face's pixels have in some channel. A plain wall has none. */
 const FACE_VARIATION = 4;
@@ -79,8 +75,8 @@ export async function hasFace(picture: Picture): Promise<boolean> {
 /**
  * The template with the target's face: at similarity 0 exactly the template's pixels, at 1 the target's face with its
  * edge feathered into the template. In between the template's skin, wherever it shows, is of a tone between both, and the
- * features are the one's or the other's: mouth and nose turn first, then the eyes, then brows and forehead. Mixed, they
- * would be two faces at once.
+ * features are the one's or the other's: mouth and nose turn first, then eyes and brows. Mixed, they would be two faces at
+ * once.
  */
 export async function blend(target: Picture, template: Picture, similarity: number): Promise<Picture> {
 	const box = faceBox(template);
@@ -90,10 +86,16 @@ export async function blend(target: Picture, template: Picture, similarity: numb
 	const tone = skins.template.map((value, channel) => value + ((skins.target[channel] ?? value) - value) * similarity);
 	const data = Buffer.from(template.data);
 	if (similarity === 0) return { ...template, data };
-	for (let at = 0; at < data.length; at += 3) tint(data, at, skins.template, tone);
+	for (let at = 0; at < data.length; at += 3) {
+		// A wall behind somebody may be of the same colour.
+		const isWall = template.data
+			.subarray(0, 3)
+			.every((value, channel) => Math.abs(value - data.readUInt8(at + channel)) < 8);
+		if (!isWall) tint(data, at, skins.template, tone);
+	}
 	for (let at = 0; at < face.data.length; at += 3) tint(face.data, at, skins.target, tone);
 	for (let y = 0; y < box.height; y++) {
-		const turn = TURNS.find(({ above }) => y / box.height < above)?.at ?? 0;
+		const turn = y < box.height / 2 ? TURNS.upper : TURNS.lower;
 		const turned = Math.min(1, Math.max(0, (similarity - turn) / TURN_WIDTH + 0.5));
 		for (let x = 0; x < box.width; x++) {
 			const radius = faceRadius((2 * x + 1) / box.width - 1, (2 * y + 1) / box.height - 1);
@@ -126,16 +128,20 @@ function skinOf({ data }: Picture): number[] {
 	return [most >> 10, (most >> 5) & 31, most & 31].map((value) => value * 8 + 4);
 }
 
-/** Gives a pixel the new tone, by as much as it is of the skin's colour. */
+/** Gives a pixel the new tone, by as much as it is of the skin's colour, in the light or in the shade. */
 function tint(data: Buffer, at: number, skin: number[], tone: number[]): void {
-	const apart = Math.hypot(...skin.map((value, channel) => data.readUInt8(at + channel) - value));
+	const pixel = [...data.subarray(at, at + 3)];
+	const light = Math.min(1.1, Math.max(0.75, sum(pixel) / sum(skin)));
+	const apart = Math.hypot(...pixel.map((value, channel) => value - (skin[channel] ?? value) * light));
 	const share = Math.min(1, Math.max(0, 2 - apart / SKIN_RANGE));
 	if (share === 0) return;
-	for (const [channel, value] of tone.entries()) {
-		const own = data.readUInt8(at + channel);
-		data[at + channel] = Math.min(255, Math.max(0, own + (value - (skin[channel] ?? value)) * share));
+	for (const [channel, value] of pixel.entries()) {
+		const shift = ((tone[channel] ?? 0) - (skin[channel] ?? 0)) * light * share;
+		data[at + channel] = Math.min(255, Math.max(0, value + shift));
 	}
 }
+
+const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
 
 /** The picture as a file. */
 export async function encode(picture: Picture, format: 'jpeg' | 'png'): Promise<Buffer> {

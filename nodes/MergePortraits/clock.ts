@@ -14,11 +14,12 @@ export interface Clock {
 const SLICE_MS = 250;
 
 export const systemClock: Clock = {
-	now: () => Date.now(),
+	// Not the time of day, which may be set back.
+	now: () => performance.now(),
 	timeout: (ms) => AbortSignal.timeout(ms),
 	sleep: async (ms, signal) => {
-		const end = Date.now() + ms;
-		for (let left = ms; left > 0; left = end - Date.now()) {
+		const end = performance.now() + ms;
+		for (let left = ms; left > 0; left = end - performance.now()) {
 			signal?.throwIfAborted();
 			await sleep(Math.min(left, SLICE_MS));
 		}

@@ -8,7 +8,6 @@ import { isAgentTool } from './agentTool';
 import type { MergedPicture } from './api/answer';
 import { readCredential, type Credential } from './api/credential';
 import { faceFusion, type FaceFusionRequest } from './api/faceFusion';
-import type { Refusal } from './api/codes';
 import { retryDelay } from './backoff';
 import { systemClock, type Clock } from './clock';
 import { DownloadLinks } from './downloadLink';
@@ -21,6 +20,7 @@ import {
 	outputBaseName,
 	thrownFailure,
 	type Failure,
+	type HeldBackFor,
 	type Outcome,
 } from './outcome';
 import { readMaxConcurrency, readMergeRequest, type MergeRequest } from './parameters';
@@ -71,6 +71,14 @@ export async function mergeBatch(
 /** A pair's outcomes other than its picture. */
 type Unmerged = Extract<Outcome, { kind: 'refused' | 'heldBack' | 'notStored' }>;
 
+/** What became of a pair, before it has a link. */
+type Ended = Outcome | { result: PaidResult; fileName: string; reused: boolean };
+
+const endedAs =
+	(fileName: string) =>
+	({ outcome, reused }: { outcome: PaidResult | Unmerged; reused: boolean }): Ended =>
+		'kind' in outcome ? outcome : { result: outcome, fileName, reused };
+
 class Batch {
 	private readonly items: INodeExecutionData[];
 	private readonly output: INodeExecutionData[] = [];
@@ -85,8 +93,8 @@ class Batch {
 	private readonly continues: boolean;
 	private merged = 0;
 	private reused = 0;
-	/** The refusal that no other item would escape, once there is one. */
-	private refusedForAll: Refusal | undefined;
+	/** What no other item would escape, once there is such a thing. */
+	private endedFor: HeldBackFor | undefined;
 
 	constructor(
 		private readonly context: IExecuteFunctions,
@@ -98,20 +106,26 @@ class Batch {
 		const { id, gate } = accounts.find(credential);
 		this.items = context.getInputData();
 		this.accountId = id;
-		this.lane = gate.openLane(maxConcurrency);
 		this.pictures = new InputPictures(context, clock);
 		this.links = new DownloadLinks(context);
 		this.signal = context.getExecutionCancelSignal();
 		this.continues = context.continueOnFail() || isAgentTool(context.getNode());
 		this.results = new PaidResults(context.getContext('node'), accounts.results, pictureStore(context));
+		// Last, for it is closed only by `run`.
+		this.lane = gate.openLane(maxConcurrency);
 	}
 
 	async run(): Promise<INodeExecutionData[]> {
 		const stop = () => this.lane.close();
 		this.signal?.addEventListener('abort', stop, { once: true });
-		await this.takeTurns();
-		this.signal?.removeEventListener('abort', stop);
-		this.lane.close();
+		// Retry On Fail begins again even when the execution has been cancelled.
+		if (this.signal?.aborted) stop();
+		try {
+			await this.takeTurns();
+		} finally {
+			this.signal?.removeEventListener('abort', stop);
+			this.lane.close();
+		}
 		if (this.signal?.aborted) {
 			throw new NodeOperationError(this.context.getNode(), 'The execution was cancelled', {
 				description: this.progress(),
@@ -126,19 +140,21 @@ class Batch {
 
 	/** The gate gives the turns, and so says how many pairs are at work at a time. */
 	private async takeTurns(): Promise<void> {
-		const atWork = new Set<Promise<void>>();
+		const atWork: Array<Promise<void>> = [];
 		for (const itemIndex of this.items.keys()) {
 			const turn = await this.lane.turn();
 			if (turn === undefined) break;
-			const work = this.takeTurn(itemIndex, turn).finally(() => atWork.delete(work));
-			atWork.add(work);
+			atWork.push(this.takeTurn(itemIndex, turn));
 		}
 		await Promise.all(atWork);
 	}
 
 	private async takeTurn(itemIndex: number, turn: Turn): Promise<void> {
-		this.settle(itemIndex, await this.mergeItem(itemIndex, turn));
-		turn.end();
+		try {
+			this.settle(itemIndex, await this.mergeItem(itemIndex, turn));
+		} finally {
+			turn.end();
+		}
 	}
 
 	private async mergeItem(itemIndex: number, turn: Turn): Promise<Outcome> {
@@ -146,30 +162,38 @@ class Batch {
 			const request = readMergeRequest(this.context, itemIndex);
 			const { linkLifetime } = request;
 			if (linkLifetime) await this.links.assertPossible(itemIndex);
-			const load = async (role: ImageRole) =>
-				await this.pictures.load(role, itemIndex, request.pictures[role], request);
-			const [target, template] = await Promise.all([load('target'), load('template')]);
-			if ('violations' in target || 'violations' in template) {
-				const all = [target, template].flatMap((picture) => ('violations' in picture ? picture.violations : []));
-				return { kind: 'unfit', violations: all };
-			}
-			const { similarity } = request;
-			const key = fingerprint(target.sha256, template.sha256, similarity, this.accountId);
-			const fileName = outputBaseName(request, target);
-			const pair = { target: target.picture, template: template.picture, similarity };
-			// Where the same pair is under way, the pictures of this one are not needed.
-			if (this.results.isInFlight(key)) turn.end();
-			const { outcome, reused } = await this.results.getOrMerge(
-				key,
-				request.reuseResults,
-				async () => await this.merge(pair, request, fileName, turn),
-			);
-			if ('kind' in outcome) return outcome;
-			const downloadUrl = linkLifetime && this.links.create(outcome.binary, linkLifetime);
-			return { kind: 'merged', request, fileName, result: outcome, reused, downloadUrl };
+			const ended = await this.mergePair(itemIndex, request, turn);
+			if ('kind' in ended) return ended;
+			const { result, fileName, reused } = ended;
+			const downloadUrl = linkLifetime && this.links.create(result.binary, linkLifetime);
+			return { kind: 'merged', request, fileName, result, reused, downloadUrl };
 		} catch (error) {
 			return { kind: 'thrown', error };
 		}
+	}
+
+	private async mergePair(itemIndex: number, request: MergeRequest, turn: Turn): Promise<Ended> {
+		const { pictures, similarity, reuseResults } = request;
+		// A slow host of pictures must not hold up those who have theirs.
+		if ('url' in pictures.target || 'url' in pictures.template) turn.stepAside();
+		const load = async (role: ImageRole) => await this.pictures.load(role, itemIndex, pictures[role], request);
+		const [target, template] = await Promise.all([load('target'), load('template')]);
+		if ('violations' in target || 'violations' in template) {
+			const all = [target, template].flatMap((picture) => ('violations' in picture ? picture.violations : []));
+			return { kind: 'unfit', violations: all };
+		}
+		const key = fingerprint(target.sha256, template.sha256, similarity, this.accountId);
+		const fileName = outputBaseName(request, target);
+		const underWay = this.results.underWay(key);
+		if (underWay !== undefined) {
+			turn.end();
+			// Not awaited here, where the pictures would be kept for as long.
+			return underWay.then(endedAs(fileName));
+		}
+		if (this.surroundings.accounts.results.inFlight.has(key)) turn.stepAside();
+		const pair = { target: target.picture, template: template.picture, similarity };
+		const merge = async () => await this.merge(pair, request, fileName, turn);
+		return await this.results.getOrMerge(key, reuseResults ? fileName : undefined, merge).then(endedAs(fileName));
 	}
 
 	private async merge(
@@ -218,7 +242,7 @@ class Batch {
 	private settle(itemIndex: number, outcome: Outcome): void {
 		const { context } = this;
 		const input = this.items[itemIndex] ?? { json: {} };
-		if (outcome.kind === 'refused' && meetsEveryPair(outcome.refusal)) this.refusedForAll ??= outcome.refusal;
+		if (meetsEveryPair(outcome)) this.endedFor ??= outcome;
 		if (endsBatch(outcome, this.continues)) this.lane.close();
 		const failure = failureOf(context.getNode(), itemIndex, outcome);
 		if (failure !== undefined) {
@@ -234,13 +258,11 @@ class Batch {
 		this.logProgress();
 	}
 
-	/** Whatever was not sent tells why, where its refusal would have been the same. */
+	/** Whatever was not sent tells why, where it would have met the same. */
 	private settleHeldBack(): void {
-		if (this.refusedForAll === undefined) return;
+		if (this.endedFor === undefined) return;
 		for (const itemIndex of this.items.keys()) {
-			if (this.output[itemIndex] === undefined) {
-				this.settle(itemIndex, { kind: 'heldBack', refusal: this.refusedForAll });
-			}
+			if (this.output[itemIndex] === undefined) this.settle(itemIndex, { kind: 'heldBack', for: this.endedFor });
 		}
 	}
 
@@ -287,10 +309,9 @@ function pictureStore({ helpers }: IExecuteFunctions): PictureStore {
 	};
 	return {
 		has,
-		copy: async (binary) => {
-			if (!(await has(binary))) return undefined;
-			const bytes = await helpers.getBinaryDataBuffer(0, binary);
-			return await helpers.prepareBinaryData(bytes, binary.fileName, binary.mimeType);
+		copy: async (binary, fileName) => {
+			const bytes = await helpers.getBinaryDataBuffer(0, binary).catch(() => undefined);
+			return bytes && (await helpers.prepareBinaryData(bytes, fileName, binary.mimeType));
 		},
 	};
 }

@@ -28,8 +28,8 @@ export type Outcome =
 	/** The pictures do not meet the requirements; nothing was sent. */
 	| { kind: 'unfit'; violations: UnfitPicture['violations'] }
 	| { kind: 'refused'; refusal: Refusal }
-	/** Not sent, because the batch had ended: for a refusal that no pair would escape, or because On Error says so. */
-	| { kind: 'heldBack'; refusal?: Refusal }
+	/** Not sent, because the batch had ended: for what no pair would escape, or because On Error says so. */
+	| { kind: 'heldBack'; for?: HeldBackFor }
 	/** Merged and billed, but n8n could not keep the picture. */
 	| { kind: 'notStored'; requestId?: string; logId?: string; cause: unknown }
 	/** Whatever was thrown while the item was read, such as an expression that n8n cannot resolve. */
@@ -49,8 +49,14 @@ interface Facts {
 	httpStatus?: number;
 }
 
-/** Whether a refusal is one that no other pair would escape. */
-export const meetsEveryPair = ({ blame }: Refusal) => blame === 'account' || blame === 'load';
+/** What no other pair would escape. */
+export type HeldBackFor = Extract<Outcome, { kind: 'refused' | 'notStored' }>;
+
+/** Whether no other pair would escape it. */
+export function meetsEveryPair(outcome: Outcome): outcome is HeldBackFor {
+	if (outcome.kind === 'notStored') return true;
+	return outcome.kind === 'refused' && ['account', 'load'].includes(outcome.refusal.blame);
+}
 
 /** Whether no more pairs of the batch are to be sent. */
 export function endsBatch(outcome: Outcome, continueOnFail: boolean): boolean {
@@ -59,11 +65,10 @@ export function endsBatch(outcome: Outcome, continueOnFail: boolean): boolean {
 		case 'heldBack':
 			return false;
 		case 'refused':
-			return meetsEveryPair(outcome.refusal) || !continueOnFail;
-		case 'unfit':
 		case 'notStored':
+		case 'unfit':
 		case 'thrown':
-			return !continueOnFail;
+			return meetsEveryPair(outcome) || !continueOnFail;
 	}
 }
 
@@ -77,7 +82,7 @@ export function failureOf(node: INode, itemIndex: number, outcome: Outcome): Fai
 		case 'refused':
 			return refusalFailure(node, itemIndex, outcome.refusal);
 		case 'heldBack':
-			return outcome.refusal && refusalFailure(node, itemIndex, outcome.refusal, 'Not sent: ');
+			return outcome.for && heldBackFailure(node, itemIndex, outcome.for);
 		case 'notStored':
 			return notStoredFailure(node, itemIndex, outcome);
 		case 'thrown':
@@ -119,6 +124,16 @@ function violationFailure(node: INode, itemIndex: number, violations: UnfitPictu
 	return failure(error, violationsForVisitor(violations), { code: violations[0]?.code });
 }
 
+function heldBackFailure(node: INode, itemIndex: number, because: HeldBackFor): Failure {
+	if (because.kind === 'refused') return refusalFailure(node, itemIndex, because.refusal, 'Not sent: ');
+	const message = `Not sent: n8n could not store the picture of another pair [item ${itemIndex}]`;
+	const error = new NodeOperationError(node, message, { itemIndex, description: checkStorage });
+	return failure(error, tryLater);
+}
+
+const checkStorage = 'Check the disk, database or bucket where n8n keeps binary data.';
+const tryLater = 'The pictures could not be merged for now. Please try again later.';
+
 function notStoredFailure(
 	node: INode,
 	itemIndex: number,
@@ -126,10 +141,10 @@ function notStoredFailure(
 ): Failure {
 	const said = cause instanceof Error ? cause.message : String(cause);
 	const message = `The pair was merged and billed, but n8n could not store the picture [item ${itemIndex}]`;
-	const advice = `Check the disk, database or bucket where n8n keeps binary data; this pair must be paid for again. n8n says: “${said}”`;
+	const advice = `${checkStorage} This pair must be paid for again. n8n says: “${said}”`;
 	const description = [advice, forSupport({ requestId, logId })].filter(Boolean).join(' ');
 	const error = new NodeOperationError(node, message, { itemIndex, description });
-	return failure(error, 'The merged picture could not be kept. Please try again later.', { requestId, logId });
+	return failure(error, tryLater, { requestId, logId });
 }
 
 /** Of whatever was thrown: n8n's own errors stay as they are. */

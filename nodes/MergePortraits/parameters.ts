@@ -194,6 +194,9 @@ export const properties: INodeProperties[] = [
 
 type InputType = 'binary' | 'url';
 
+/** What Node.js' timers can wait for; beyond it they fire at once. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+
 /** What one item asks for. */
 export interface MergeRequest {
 	pictures: Record<ImageRole, PictureSource>;
@@ -233,7 +236,7 @@ export function readMergeRequest(context: IExecuteFunctions, itemIndex: number):
 		validateImages: given.validateImages !== false,
 		reuseResults: given.reuseResults !== false,
 		maxRetries: readInteger(context, itemIndex, given, 'maxRetries', 0),
-		timeoutMs: readInteger(context, itemIndex, given, 'timeout', 1),
+		timeoutMs: readInteger(context, itemIndex, given, 'timeout', 1, LONGEST_TIMEOUT_MS),
 	};
 }
 
@@ -251,11 +254,13 @@ function readInteger(
 	given: IDataObject,
 	name: 'maxConcurrency' | 'maxRetries' | 'timeout',
 	least: number,
+	most = Number.MAX_SAFE_INTEGER,
 ): number {
 	const byDefault = Number(options.find((option) => option.name === name)?.default);
 	const value = isEmpty(given[name]) ? byDefault : toNumber(given[name]);
-	if (Number.isSafeInteger(value) && value >= least) return value;
-	const message = `'${labels[name]}' must be a whole number of at least ${least}, but is ${JSON.stringify(given[name])}`;
+	if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+	const rule = value > most ? `at most ${most}` : `a whole number of at least ${least}`;
+	const message = `'${labels[name]}' must be ${rule}, but is ${JSON.stringify(given[name])}`;
 	throw refuse(context, itemIndex, message, `Enter a number, such as ${byDefault}, or remove the option.`);
 }
 

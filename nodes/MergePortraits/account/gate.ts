@@ -57,15 +57,19 @@ export class Gate {
 		this.serve();
 	}
 
-	/** The service takes requests: whoever was refused has new hope. */
-	allTaken(): void {
+	/** Something was taken from this process: whoever was refused begins to wait anew. */
+	resetPatience(): void {
 		for (const lane of this.lanes) lane.refusedSince = undefined;
 	}
 
 	private giveTurns(): void {
 		const held = () => sum([...this.lanes].map((lane) => lane.held));
 		while (held() < this.limits.atOnce + READ_AHEAD) {
-			const lane = longestWaiting(this.lanes, (each) => each.waiting.length > 0 && each.held <= each.most, 'turnGiven');
+			const lane = longestWaiting(
+				this.lanes,
+				(each) => each.waiting.length > 0 && each.held + each.aside <= each.most,
+				'turnGiven',
+			);
 			if (lane === undefined) return;
 			lane.turnGiven = ++this.given;
 			lane.giveTurn();
@@ -109,8 +113,9 @@ export class Lane {
 	/** Who waits for a turn, and who waits for a place. */
 	readonly waiting: Array<(turn: Turn | undefined) => void> = [];
 	readonly ready: Array<(sent: Sent | undefined) => void> = [];
-	/** Turns that have been given and are not in flight, and those that are. */
+	/** Turns that have been given: those that hold up others, those that wait for something else, and those in flight. */
 	held = 0;
+	aside = 0;
 	active = 0;
 	/** Since when it has been refused, ms, while nothing at all was taken from this process. */
 	refusedSince: number | undefined;
@@ -149,6 +154,13 @@ export class Lane {
 		this.ready.shift()?.(sent);
 	}
 
+	/** Counts a turn that comes to a state, or leaves it. */
+	count(state: 'held' | 'aside' | 'inFlight' | 'ended', by: 1 | -1): void {
+		if (state === 'held') this.held += by;
+		if (state === 'aside') this.aside += by;
+		if (state === 'inFlight') this.active += by;
+	}
+
 	/** Sends away all that waits, of this execution alone; what is in flight goes on. */
 	close(): void {
 		if (this.isClosed) return;
@@ -169,26 +181,35 @@ export class Lane {
 
 /** One pair's turn: from being read to being let go of. */
 export class Turn {
+	private state: 'held' | 'aside' | 'inFlight' | 'ended' = 'held';
 	private hasBeenSent = false;
-	private hasEnded = false;
 
 	constructor(private readonly lane: Lane) {}
 
+	/** Lets others have their turns while this one waits for something else than the account. */
+	stepAside(): void {
+		if (this.state !== 'held') return;
+		this.move('aside');
+		this.lane.gate.serve();
+	}
+
 	/** Waits for a place, ahead of the execution's other pairs when it has been sent before; undefined when the lane is closed. */
 	async place(): Promise<Sent | undefined> {
+		if (this.state === 'aside') this.move('held');
 		const again = this.hasBeenSent;
+		const sent = await this.lane.place(again);
+		if (sent !== undefined) this.state = 'inFlight';
 		this.hasBeenSent = true;
-		return await this.lane.place(again);
+		return sent;
 	}
 
 	/** Gives the place back. @param retryAfterMs how long the service asked to wait */
 	answered(sent: Sent, verdict: Verdict, retryAfterMs?: number): void {
 		const { lane } = this;
 		const { gate } = lane;
-		lane.active--;
-		lane.held++;
+		this.move('held');
 		gate.limits.answered(sent, verdict, gate.now(), retryAfterMs);
-		if (verdict === 'taken') gate.allTaken();
+		if (verdict === 'taken') gate.resetPatience();
 		if (verdict === 'refused') {
 			lane.refusedSince ??= gate.now();
 			// It lost its turn through no fault of its own.
@@ -210,10 +231,15 @@ export class Turn {
 
 	/** The pair is let go of, so that another one can be read. */
 	end(): void {
-		if (this.hasEnded) return;
-		this.hasEnded = true;
-		this.lane.held--;
+		if (this.state === 'ended') return;
+		this.move('ended');
 		this.lane.gate.serve();
+	}
+
+	private move(to: 'held' | 'aside' | 'ended'): void {
+		this.lane.count(this.state, -1);
+		this.lane.count(to, 1);
+		this.state = to;
 	}
 }
 

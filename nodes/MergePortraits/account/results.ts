@@ -52,7 +52,7 @@ export interface PictureStore {
 	/** Whether a picture is still there. */
 	has(binary: IBinaryData): Promise<boolean>;
 	/** Gives this execution a picture of another one as its own, for n8n deletes each with its execution; undefined when it is gone. */
-	copy(binary: IBinaryData): Promise<IBinaryData | undefined>;
+	copy(binary: IBinaryData, fileName: string): Promise<IBinaryData | undefined>;
 }
 
 /**
@@ -60,7 +60,7 @@ export interface PictureStore {
  * data: they survive Retry On Fail, and a Retry of the failed execution from the executions list.
  */
 export class PaidResults<Unpaid extends object> {
-	private readonly inFlight = new Map<string, Promise<PaidResult | Unpaid>>();
+	private readonly inFlight = new Map<string, Promise<{ outcome: PaidResult | Unpaid }>>();
 	private readonly own: Record<string, PaidResult>;
 
 	/**
@@ -76,34 +76,26 @@ export class PaidResults<Unpaid extends object> {
 		this.own = context.paidResults;
 	}
 
-	/** Whether a result is on its way, for another pair that is the same. */
-	isInFlight(key: string): boolean {
-		return this.inFlight.has(key);
+	/** What becomes of a pair of this execution that is the same and under way; undefined when there is none. */
+	underWay(key: string): Promise<{ outcome: PaidResult | Unpaid; reused: boolean }> | undefined {
+		return this.inFlight.get(key)?.then(({ outcome }) => ({ outcome, reused: true }));
 	}
 
 	/**
-	 * Gives the result for a fingerprint; calls `merge` only when there is none and none is on its way.
-	 * @param reuse whether results of earlier executions count
+	 * Gives the result for a fingerprint of which none is under way in this execution; calls `merge` only when there is none.
+	 * @param reuseAs the file name, without extension, for the copy of an earlier execution's picture; undefined where
+	 * earlier executions do not count
 	 * @returns the outcome, and whether it was there already
 	 */
 	async getOrMerge(
 		key: string,
-		reuse: boolean,
+		reuseAs: string | undefined,
 		merge: () => Promise<PaidResult | Unpaid>,
 	): Promise<{ outcome: PaidResult | Unpaid; reused: boolean }> {
-		const onItsWay = this.inFlight.get(key);
-		if (onItsWay !== undefined) return { outcome: await onItsWay, reused: true };
-		let reused = true;
-		const outcome = this.find(key, reuse).then(async (found) => {
-			if (found !== undefined) return this.keep(key, found);
-			reused = false;
-			const merging = merge().then((result) => this.keep(key, result));
-			this.known.inFlight.set(key, merging);
-			return await merging.finally(() => this.known.inFlight.delete(key));
-		});
-		this.inFlight.set(key, outcome);
+		const work = this.produce(key, reuseAs, merge);
+		this.inFlight.set(key, work);
 		try {
-			return { outcome: await outcome, reused };
+			return await work;
 		} finally {
 			this.inFlight.delete(key);
 		}
@@ -114,23 +106,43 @@ export class PaidResults<Unpaid extends object> {
 		delete this.context.paidResults;
 	}
 
+	private async produce(
+		key: string,
+		reuseAs: string | undefined,
+		merge: () => Promise<PaidResult | Unpaid>,
+	): Promise<{ outcome: PaidResult | Unpaid; reused: boolean }> {
+		const own = this.own[key];
+		if (own !== undefined && (await this.store.has(own.binary))) return { outcome: own, reused: true };
+		if (reuseAs === undefined) return { outcome: this.keep(key, await merge()), reused: false };
+		for (let other = this.known.inFlight.get(key); other !== undefined; other = this.known.inFlight.get(key)) {
+			await Promise.allSettled([other]);
+		}
+		// In one step with the last look, so that of several that have waited only one goes on.
+		const work = this.copyOrMerge(key, reuseAs, merge);
+		this.known.inFlight.set(key, work);
+		try {
+			return await work;
+		} finally {
+			this.known.inFlight.delete(key);
+		}
+	}
+
+	private async copyOrMerge(
+		key: string,
+		reuseAs: string,
+		merge: () => Promise<PaidResult | Unpaid>,
+	): Promise<{ outcome: PaidResult | Unpaid; reused: boolean }> {
+		const earlier = this.known.get(key);
+		const binary = earlier && (await this.store.copy(earlier.binary, `${reuseAs}.${earlier.extension}`));
+		if (earlier && binary) return { outcome: this.keep(key, { ...earlier, binary }), reused: true };
+		return { outcome: this.keep(key, await merge()), reused: false };
+	}
+
 	private keep<T extends PaidResult | Unpaid>(key: string, result: T): T {
 		if (!('binary' in result)) return result;
 		this.own[key] = result;
 		// Where n8n keeps binaries in memory there is nothing to refer to.
 		if (result.binary.id !== undefined) this.known.set(key, result);
 		return result;
-	}
-
-	private async find(key: string, reuse: boolean): Promise<PaidResult | undefined> {
-		const own = this.own[key];
-		if (own !== undefined && (await this.store.has(own.binary))) return own;
-		if (!reuse) return undefined;
-		for (let other = this.known.inFlight.get(key); other !== undefined; other = this.known.inFlight.get(key)) {
-			await Promise.allSettled([other]);
-		}
-		const earlier = this.known.get(key);
-		const binary = earlier && (await this.store.copy(earlier.binary));
-		return earlier && binary && { ...earlier, binary };
 	}
 }

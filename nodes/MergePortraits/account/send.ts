@@ -25,9 +25,9 @@ export interface Sending<T> {
  * Sends a pair, each time through the gate, until it is merged, refused for what it is, or not worth sending again. A
  * refusal for load costs no retry: it says nothing of the pair. The pair is given up only when the account has taken nothing
  * at all from this process for as long as anybody would wait.
- * @param request makes one request; never throws
- * @returns undefined when the lane was closed before the pair was sent
- * @throws the signal's reason when it aborts a wait
+ * @param request makes one request
+ * @returns undefined when the lane was closed before the pair got an answer of its own
+ * @throws the signal's reason when it aborts a wait, and whatever `request` throws
  */
 export async function send<T extends object>(
 	turn: Turn,
@@ -39,24 +39,36 @@ export async function send<T extends object>(
 	for (let attempts = 1; ; attempts++) {
 		const sent = await turn.place();
 		if (sent === undefined) return last;
-		const answer = await request();
-		last = { answer, attempts };
-		const refusal = 'refusal' in answer ? answer.refusal : undefined;
-		const verdict = verdictOn(refusal);
-		const retryAfterMs = refusal?.retryAfterMs ?? 0;
-		const isTooLong = retryAfterMs > PATIENCE_MS;
-		if (verdict === 'ignored') faults++;
-		const isGivenUp = {
-			taken: true,
-			refused: isTooLong || turn.refusedForMs() > PATIENCE_MS,
-			ignored: isTooLong || faults > Math.min(maxRetries, refusal?.resends ?? 0) || signal?.aborted === true,
-		}[verdict];
-		// Before the place is given back, so that no other pair takes it.
-		if (isGivenUp && refusal !== undefined && endsBatch(refusal)) turn.closeLane();
-		// A pause longer than anybody waits would only hold up the executions to come.
-		turn.answered(sent, verdict, isTooLong ? 0 : retryAfterMs);
+		let verdict: Verdict = 'ignored';
+		let retryAfterMs = 0;
+		let isGivenUp = true;
+		try {
+			const answer = await request();
+			last = { answer, attempts };
+			const refusal = 'refusal' in answer ? answer.refusal : undefined;
+			verdict = verdictOn(refusal);
+			retryAfterMs = refusal?.retryAfterMs ?? 0;
+			if (verdict === 'ignored') faults++;
+			const isTooLong = retryAfterMs > PATIENCE_MS;
+			isGivenUp = {
+				taken: true,
+				refused: isTooLong || turn.refusedForMs() > PATIENCE_MS,
+				ignored: isTooLong || faults > Math.min(maxRetries, refusal?.resends ?? 0) || signal?.aborted === true,
+			}[verdict];
+			// A pause longer than anybody waits would only hold up the executions to come.
+			if (isTooLong) retryAfterMs = 0;
+			// Before the place is given back, so that no other pair takes it.
+			if (isGivenUp && refusal !== undefined && endsBatch(refusal)) turn.closeLane();
+		} finally {
+			turn.answered(sent, verdict, retryAfterMs);
+		}
 		if (isGivenUp) return last;
-		if (verdict === 'ignored') await clock.sleep(retryAfterMs || retryDelay(faults, random()), signal);
+		// A refusal for load says nothing of the pair: closed now, the lane has held it back.
+		if (verdict === 'refused') last = undefined;
+		if (verdict === 'ignored') {
+			turn.stepAside();
+			await clock.sleep(retryAfterMs || retryDelay(faults, random()), signal);
+		}
 	}
 }
 
