@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
 
-import type { INodeExecutionData, INodeParameters, INodeType } from 'n8n-workflow';
+import { sleep, type INodeExecutionData, type INodeParameters, type INodeType } from 'n8n-workflow';
 
 import { nodeOfProcess, runInEngine, type EngineOptions, type EngineResult } from '../../lab/engine';
 import { portrait } from '../../lab/portraits';
@@ -118,6 +120,32 @@ describe('a pair that an earlier execution has merged', () => {
 		expect(await one.read(one.items[0]?.binary?.data)).toEqual(await other.read(other.items[0]?.binary?.data));
 	});
 
+	it('is sent by one of those that waited for it when the first is cancelled', async () => {
+		await start({ latencyMs: 300 });
+		let cancel = () => {};
+		const first = execute(1, 0, {
+			onStart: (stop) => {
+				cancel = stop;
+			},
+		}).catch(() => undefined);
+		while (simulator.requests.length === 0) await sleep(5);
+		const others = [execute(1), execute(1), execute(1)];
+		await sleep(50);
+		cancel();
+		await first;
+		for (const { items } of await Promise.all(others)) expect(items.filter(isMerged)).toHaveLength(1);
+		expect(simulator.requests.map(({ status }) => status)).toEqual([undefined, 200]);
+	});
+
+	it('is named as this execution has it', async () => {
+		await start();
+		await execute(1);
+		const options = { fileName: 'group' };
+		const { items } = await execute(1, 0, { parameters: { similarity: '={{ $json.index / 1000 }}', options } });
+		expect(items[0]?.binary?.data?.fileName).toBe('group.jpg');
+		expect(simulator.requests).toHaveLength(1);
+	});
+
 	it('is sent when the option is off', async () => {
 		await again({ parameters: { similarity: '={{ $json.index / 1000 }}', options: { reuseResults: false } } });
 		expect(simulator.requests).toHaveLength(3);
@@ -153,6 +181,15 @@ describe('a pair that an earlier execution has merged', () => {
 		}
 		await execute(2);
 		expect(simulator.requests).toHaveLength(4);
+	});
+
+	it('is sent when only what n8n notes of the picture is left', async () => {
+		await start();
+		const { items, pathOf } = await execute(1);
+		await rm(pathOf(items[0]?.binary?.data?.id ?? ''));
+		const again = await execute(1);
+		expect(again.items.filter(isMerged)).toHaveLength(1);
+		expect(simulator.requests).toHaveLength(2);
 	});
 
 	it('is sent where n8n keeps binaries in memory', async () => {
@@ -202,5 +239,36 @@ describe('a merged picture that n8n cannot store', () => {
 		expect(task.error?.message).toBe('The pair was merged and billed, but n8n could not store the picture [item 0]');
 		expect(task.error?.description).toContain('n8n says: “ENOSPC: no space left on device”');
 		expect(task.error?.description).toMatch(/request_id: [0-9a-f-]{36}, log_id: /);
+	});
+
+	it('ends the batch, whatever On Error says: no more is paid for that cannot be kept', async () => {
+		await start();
+		const broken = await failToStore(99);
+		const { items } = await execute(40, 0, {
+			nodeType: nodeOfProcess({ clock: new SkippingClock() }),
+			nodeSettings: { onError: 'continueRegularOutput' },
+		});
+		broken.mockRestore();
+		expect(simulator.requests.length).toBeLessThanOrEqual(11);
+		expect(items).toHaveLength(40);
+		expect(items.at(-1)?.json.error).toBe('Not sent: n8n could not store the picture of another pair [item 39]');
+	});
+});
+
+describe('one execution among others', () => {
+	it('does not hold them up while its pictures are downloaded from a slow host', async () => {
+		await start();
+		const host = createServer(() => undefined).listen(0, '127.0.0.1');
+		await once(host, 'listening');
+		const { port } = Object(host.address());
+		const parameters = { targetInputType: 'url', targetUrl: `=http://127.0.0.1:${port}/{{ $json.index }}.png` };
+		const slow = execute(10, 0, { parameters: { ...parameters, options: { maxRetries: 0 } } });
+		await sleep(300);
+		// Would not come to its end while the other waits.
+		const visitor = await execute(1, 500);
+		host.closeAllConnections();
+		host.close();
+		await slow;
+		expect(visitor.items.filter(isMerged)).toHaveLength(1);
 	});
 });

@@ -252,6 +252,13 @@ describe('parameters', () => {
 			'such as 4',
 		],
 		[
+			'more time than a timer can wait',
+			{ options: { timeout: 9_999_999_999 } },
+			both,
+			"'Timeout' must be at most 2147483647, but is 9999999999 [item 0]",
+			'such as 60000',
+		],
+		[
 			'no time',
 			{ options: { timeout: '={{ "soon" }}' } },
 			both,

@@ -140,6 +140,29 @@ test('no more pairs are in memory than are in flight and about to be, whatever i
 	expect(scene.mostPairs).toBeLessThanOrEqual(2 * 3 + 1);
 });
 
+test('a pair that waits for something else, such as a download, does not hold up others', async () => {
+	const scene = new Scene(2);
+	const slow = scene.gate.openLane(10);
+	for (let turns = 0; turns < 4; turns++) (await slow.turn())?.stepAside();
+	const visitor = scene.gate.openLane(10);
+	expect(await scene.clock.run(scene.pair('visitor', visitor))).toBe('merged');
+	expect(scene.clock.now()).toBe(SERVICE_MS);
+});
+
+test('a pair that has waited for something else goes on, and ends', async () => {
+	const scene = new Scene(2);
+	const lane = scene.gate.openLane(1);
+	const turn = await lane.turn();
+	turn?.stepAside();
+	expect([lane.held, lane.aside]).toEqual([0, 1]);
+	const place = await turn?.place();
+	expect([lane.held, lane.aside, lane.active]).toEqual([0, 0, 1]);
+	if (place) turn?.answered(place, 'taken');
+	turn?.end();
+	turn?.end();
+	expect([lane.held, lane.aside, lane.active]).toEqual([0, 0, 0]);
+});
+
 test('a closed lane takes only its own pairs out; what is in flight is answered', async () => {
 	const scene = new Scene(2);
 	const [stopped, first, second] = [scene.gate.openLane(10), scene.gate.openLane(10), scene.gate.openLane(10)];

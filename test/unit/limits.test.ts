@@ -16,8 +16,8 @@ interface Service extends AccountLimits {
 	serviceMs: number;
 	/** By how much the delay of the line varies, ms. */
 	jitterMs?: number;
-	/** What the account takes from this moment on, ms. */
-	later?: AccountLimits & { from: number };
+	/** What the account takes from this moment on, ms, and until then. */
+	later?: AccountLimits & { from: number; until?: number };
 }
 
 /** The least delay of the line, each way, ms. */
@@ -42,7 +42,9 @@ class Account {
 		const { serviceMs, jitterMs = 10, later } = this.service;
 		this.requests++;
 		await this.clock.sleep(DELAY_MS + this.random() * jitterMs);
-		const limits = later !== undefined && this.clock.now() >= later.from ? later : this.service;
+		const now = this.clock.now();
+		const isLater = later !== undefined && now >= later.from && now < (later.until ?? Number.POSITIVE_INFINITY);
+		const limits = isLater ? later : this.service;
 		const isTaken = this.active < (limits.atOnce ?? Number.POSITIVE_INFINITY) && this.takesForRate(limits);
 		if (isTaken) {
 			this.active++;
@@ -215,6 +217,20 @@ describe('an account that changes its limits midway', () => {
 	});
 });
 
+test.each([1, 5, 20])(
+	'an account that refuses everything for %d s takes as much as before soon after',
+	async (seconds) => {
+		const service: Service = {
+			atOnce: 10,
+			serviceMs: 1_000,
+			later: { atOnce: 0, from: 30_000, until: 30_000 + seconds * 1_000 },
+		};
+		const { merged, rate } = await merge({ pairs: 900, most: 10, service, seed: 1 });
+		expect(merged).toBe(900);
+		expect(900 / rate).toBeLessThan(93 + seconds + 15);
+	},
+);
+
 describe('three processes on one key', () => {
 	it.each<[string, AccountLimits]>([
 		['2 at a time', { atOnce: 2 }],
@@ -241,16 +257,13 @@ describe('three processes on one key', () => {
 	);
 });
 
-test.each<[string, Verdict]>([
-	['a service that answers with faults', 'ignored'],
-	['time-outs', 'ignored'],
-])('%s says nothing of the limits', async (_what, verdict) => {
+test('a fault of the service, a lost line or a time-out says nothing of the limits', async () => {
 	const clock = new VirtualClock();
 	const limits = new Limits(() => 0.5);
 	for (let request = 0; request < 50; request++) {
 		const sent = [limits.send(clock.now()), limits.send(clock.now()), limits.send(clock.now())];
 		await clock.run(clock.sleep(60_000));
-		for (const each of sent) limits.answered(each, verdict, clock.now());
+		for (const each of sent) limits.answered(each, 'ignored', clock.now());
 	}
 	expect(limits.atOnce).toBe(3);
 	// Nor is the duration of one that was given up the duration of a merge: a pause after a refusal stays short.

@@ -20,8 +20,8 @@ interface Options {
 async function sendOne(refusals: Refusal[], options: Options = {}) {
 	const { maxRetries = 4, signal, endsBatch = false, serviceMs = 0 } = options;
 	const clock = new VirtualClock();
-	const gate = new Gate(new Limits(() => 1), clock);
-	const lane = gate.openLane(1);
+	const limits = new Limits(() => 1);
+	const lane = new Gate(limits, clock).openLane(1);
 	const turn = await lane.turn();
 	if (turn === undefined) throw new Error('The lane is closed');
 	const sentAt: number[] = [];
@@ -35,7 +35,7 @@ async function sendOne(refusals: Refusal[], options: Options = {}) {
 	const work = send(turn, request, { maxRetries, clock, random: () => 1, signal, endsBatch: () => endsBatch });
 	const sending = await clock.run(work);
 	turn.end();
-	return { ...sending, sentAt, clock, lane };
+	return { ...sending, sentAt, clock, lane, limits };
 }
 
 test('the delay doubles from 1 to 8 seconds, with full jitter', () => {
@@ -106,9 +106,54 @@ test('a cancelled execution sends nothing again', async () => {
 	expect(attempts).toBe(1);
 });
 
+test('a request that throws gives its place back', async () => {
+	const clock = new VirtualClock();
+	const gate = new Gate(new Limits(), clock);
+	const lane = gate.openLane(1);
+	const turn = await lane.turn();
+	if (turn === undefined) throw new Error('The lane is closed');
+	const request = async () => await Promise.reject<{ refusal: Refusal }>(new Error('broken'));
+	const options = { maxRetries: 4, clock, random: () => 1, endsBatch: () => false };
+	await expect(send(turn, request, options)).rejects.toThrow('broken');
+	turn.end();
+	const next = await lane.turn();
+	expect(await next?.place()).toMatchObject({ others: 0 });
+});
+
+test('a pair that was refused for load when the lane closed was not sent', async () => {
+	const clock = new VirtualClock();
+	const gate = new Gate(new Limits(() => 1), clock);
+	const lane = gate.openLane(1);
+	const turn = await lane.turn();
+	if (turn === undefined) throw new Error('The lane is closed');
+	const request = async () => await Promise.resolve({ refusal: overload });
+	const options = { maxRetries: 4, clock, random: () => 1, endsBatch: () => false };
+	const sending = send(turn, request, options);
+	await clock.run(clock.sleep(10));
+	lane.close();
+	expect(await clock.run(sending)).toBeUndefined();
+});
+
+test('an hour that the service asked for is not left to the executions to come', async () => {
+	const { limits, clock } = await sendOne([{ ...overload, retryAfterMs: 3_600_000 }]);
+	expect(limits.opensAt()).toBeLessThan(clock.now() + 10_000);
+});
+
 test('the lane is closed before the place is given back, when the answer ends the batch', async () => {
-	const refused = await sendOne([ruleFor(401, 'ERROR_USER_NOT_EXISTS')], { endsBatch: true });
-	expect(await refused.lane.turn()).toBeUndefined();
+	const clock = new VirtualClock();
+	const gate = new Gate(new Limits(), clock);
+	const lane = gate.openLane(1);
+	const [one, other] = [await lane.turn(), await lane.turn()];
+	if (one === undefined || other === undefined) throw new Error('The lane is closed');
+	const wrongKey = { refusal: ruleFor(401, 'ERROR_USER_NOT_EXISTS') };
+	const options = { maxRetries: 4, clock, random: () => 1, endsBatch: () => true };
+	const first = send(one, async () => await Promise.resolve(wrongKey), options);
+	const waiting = other.place();
+	expect(await clock.run(first)).toMatchObject({ answer: wrongKey });
+	expect(await waiting).toBeUndefined();
+});
+
+test('an answer that ends nothing leaves the lane open', async () => {
 	const merged = await sendOne([], { endsBatch: true });
 	expect(await merged.lane.turn()).toBeDefined();
 });
