@@ -83,12 +83,13 @@ export async function blend(target: Picture, template: Picture, similarity: numb
 	const face = await pixels(open(target).extract(faceBox(target)).resize(box.width, box.height, { fit: 'fill' }));
 	const ofTemplate = await pixels(open(template).extract(box));
 	const skins = { target: skinOf(face), template: skinOf(ofTemplate) };
-	const tone = skins.template.map((value, channel) => value + (skins.target[channel] - value) * similarity);
+	const tone = skins.template.map((value, channel) => value + ((skins.target[channel] ?? value) - value) * similarity);
 	const data = Buffer.from(template.data);
 	if (similarity === 0) return { ...template, data };
+	const wall = [...template.data.subarray(0, 3)];
 	for (let at = 0; at < data.length; at += 3) {
-		// A wall behind somebody may be of the same colour.
-		const isWall = template.data.subarray(0, 3).every((value, channel) => Math.abs(value - data[at + channel]) < 8);
+		// What is behind somebody may be of the colour of their skin.
+		const isWall = wall.every((value, channel) => Math.abs(value - data.readUInt8(at + channel)) < 8);
 		if (!isWall) tint(data, at, skins.template, tone);
 	}
 	for (let at = 0; at < face.data.length; at += 3) tint(face.data, at, skins.target, tone);
@@ -101,7 +102,8 @@ export async function blend(target: Picture, template: Picture, similarity: numb
 			const from = (y * box.width + x) * 3;
 			const to = ((box.top + y) * template.width + box.left + x) * 3;
 			for (let channel = 0; channel < 3; channel++) {
-				data[to + channel] += Math.round((face.data[from + channel] - data[to + channel]) * opacity);
+				const own = data.readUInt8(to + channel);
+				data[to + channel] = own + Math.round((face.data.readUInt8(from + channel) - own) * opacity);
 			}
 		}
 	}
@@ -117,23 +119,25 @@ function faceRadius(x: number, y: number): number {
 function skinOf({ data }: Picture): number[] {
 	const counts = new Map<number, number>();
 	for (let at = 0; at < data.length; at += 3) {
-		const colour = ((data[at] >> 3) << 10) | ((data[at + 1] >> 3) << 5) | (data[at + 2] >> 3);
+		const [red = 0, green = 0, blue = 0] = data.subarray(at, at + 3);
+		const colour = ((red >> 3) << 10) | ((green >> 3) << 5) | (blue >> 3);
 		counts.set(colour, (counts.get(colour) ?? 0) + 1);
 	}
-	const [[most]] = [...counts].sort(([, a], [, b]) => b - a);
+	const [[most] = [0]] = [...counts].sort(([, a], [, b]) => b - a);
 	return [most >> 10, (most >> 5) & 31, most & 31].map((value) => value * 8 + 4);
 }
 
 /** Gives a pixel the new tone, by as much as it is of the skin's colour, in the light or in the shade. */
 function tint(data: Buffer, at: number, skin: number[], tone: number[]): void {
-	const brightness = (data[at] + data[at + 1] + data[at + 2]) / (skin[0] + skin[1] + skin[2]);
-	const light = Math.min(1.1, Math.max(0.75, brightness));
-	const apart = Math.hypot(...skin.map((value, channel) => data[at + channel] - value * light));
-	const share = Math.min(1, Math.max(0, 2 - apart / SKIN_RANGE));
-	if (share === 0) return;
+	const [red = 0, green = 0, blue = 0] = skin;
+	const [ownRed, ownGreen, ownBlue] = [data.readUInt8(at), data.readUInt8(at + 1), data.readUInt8(at + 2)];
+	const light = Math.min(1.1, Math.max(0.75, (ownRed + ownGreen + ownBlue) / (red + green + blue)));
+	const apart = Math.hypot(ownRed - red * light, ownGreen - green * light, ownBlue - blue * light);
+	if (apart >= 2 * SKIN_RANGE) return;
+	const share = Math.min(1, 2 - apart / SKIN_RANGE);
 	for (const [channel, value] of tone.entries()) {
-		const shift = (value - skin[channel]) * light * share;
-		data[at + channel] = Math.min(255, Math.max(0, data[at + channel] + shift));
+		const shift = (value - (skin[channel] ?? value)) * light * share;
+		data[at + channel] = Math.min(255, Math.max(0, data.readUInt8(at + channel) + shift));
 	}
 }
 
