@@ -86,11 +86,10 @@ export async function blend(target: Picture, template: Picture, similarity: numb
 	const tone = skins.template.map((value, channel) => value + ((skins.target[channel] ?? value) - value) * similarity);
 	const data = Buffer.from(template.data);
 	if (similarity === 0) return { ...template, data };
+	const wall = [...template.data.subarray(0, 3)];
 	for (let at = 0; at < data.length; at += 3) {
-		// A wall behind somebody may be of the same colour.
-		const isWall = template.data
-			.subarray(0, 3)
-			.every((value, channel) => Math.abs(value - data.readUInt8(at + channel)) < 8);
+		// What is behind somebody may be of the colour of their skin.
+		const isWall = wall.every((value, channel) => Math.abs(value - data.readUInt8(at + channel)) < 8);
 		if (!isWall) tint(data, at, skins.template, tone);
 	}
 	for (let at = 0; at < face.data.length; at += 3) tint(face.data, at, skins.target, tone);
@@ -130,18 +129,17 @@ function skinOf({ data }: Picture): number[] {
 
 /** Gives a pixel the new tone, by as much as it is of the skin's colour, in the light or in the shade. */
 function tint(data: Buffer, at: number, skin: number[], tone: number[]): void {
-	const pixel = [...data.subarray(at, at + 3)];
-	const light = Math.min(1.1, Math.max(0.75, sum(pixel) / sum(skin)));
-	const apart = Math.hypot(...pixel.map((value, channel) => value - (skin[channel] ?? value) * light));
-	const share = Math.min(1, Math.max(0, 2 - apart / SKIN_RANGE));
-	if (share === 0) return;
-	for (const [channel, value] of pixel.entries()) {
-		const shift = ((tone[channel] ?? 0) - (skin[channel] ?? 0)) * light * share;
-		data[at + channel] = Math.min(255, Math.max(0, value + shift));
+	const [red = 0, green = 0, blue = 0] = skin;
+	const [ownRed, ownGreen, ownBlue] = [data.readUInt8(at), data.readUInt8(at + 1), data.readUInt8(at + 2)];
+	const light = Math.min(1.1, Math.max(0.75, (ownRed + ownGreen + ownBlue) / (red + green + blue)));
+	const apart = Math.hypot(ownRed - red * light, ownGreen - green * light, ownBlue - blue * light);
+	if (apart >= 2 * SKIN_RANGE) return;
+	const share = Math.min(1, 2 - apart / SKIN_RANGE);
+	for (const [channel, value] of tone.entries()) {
+		const shift = (value - (skin[channel] ?? value)) * light * share;
+		data[at + channel] = Math.min(255, Math.max(0, data.readUInt8(at + channel) + shift));
 	}
 }
-
-const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
 
 /** The picture as a file. */
 export async function encode(picture: Picture, format: 'jpeg' | 'png'): Promise<Buffer> {
