@@ -347,10 +347,26 @@ describe('examples in n8n 2.41.1', () => {
 			await editor.screenshot('chat-agent');
 		});
 
+		it('takes any photo', async () => {
+			script({ target_url: '', similarity: 0.7 });
+			const [chooser] = await Promise.all([
+				editor.page.waitForEvent('filechooser'),
+				editor.page.locator('.chat-input-file-button').click(),
+			]);
+			const photo = await sharp(await target())
+				.webp()
+				.toBuffer();
+			await chooser.setFiles({ name: 'phone.webp', mimeType: 'image/webp', buffer: photo });
+			await say('Now with this one');
+			await editor.page.getByAltText('merged portrait').nth(1).waitFor();
+			const { files } = first(merges(), 'merge');
+			expect(files.image_target?.mimeType).toBe('image/jpeg');
+		});
+
 		it('shows the merged picture of a link', async () => {
 			script({ target_url: `${host.url}/ben.png`, similarity: 0.6 });
 			await say(`And this one: ${host.url}/ben.png`);
-			await editor.page.getByAltText('merged portrait').nth(1).waitFor();
+			await editor.page.getByAltText('merged portrait').nth(2).waitFor();
 			const picture = editor.page.getByAltText('merged portrait').last();
 			expect(await shown(picture)).toEqual({ width: SIDE.width, sha256: results().get('ben.png') });
 		});
