@@ -64,7 +64,7 @@ async function badPictures(side: number) {
 	const small = await portrait('small', { width: 100, height: 100, format: 'jpeg' });
 	return [
 		{ bytes: Buffer.from('no picture'), status: 415, code: 'UNSUPPORTED_FILE_TYPES' },
-		{ bytes: small, status: 413, code: 'FILE_RESOLUTION_EXCEEDS_LIMITS' },
+		{ bytes: small, status: 422, code: 'ERROR_LOW_RESOLUTION' },
 		{
 			bytes: await faceless({ width: side, height: side, format: 'jpeg' }),
 			status: 422,
