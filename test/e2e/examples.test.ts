@@ -274,7 +274,7 @@ describe('examples in n8n 2.41.1', () => {
 		beforeAll(async () => await publishForm('show-on-page', 'show-portraits'), 60_000);
 
 		it('shows the visitor the merged picture, and a link to save it', async () => {
-			const { visitor, page, submit } = await fillForm('show-portraits', await portrait('Portrait 1', SIDE));
+			const { visitor, page, submit } = await fillForm('show-portraits', await portrait('Portrait 3', SIDE));
 			await submit();
 			const picture = page.getByAltText('The merged portrait');
 			await picture.waitFor();
