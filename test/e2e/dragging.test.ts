@@ -123,7 +123,7 @@ describe('n8n 2.41.1 in a browser', () => {
 
 		expect(await executeStep()).toEqual(sent);
 		await byId('radio-button-binary', output()).click();
-		await byId('ndv-view-binary-data', output()).last().click();
+		await byId('ndv-view-binary-data', output()).first().click();
 		const merged = output().locator('img').or(output().locator('embed')).first();
 		await merged.waitFor();
 		await editor.screenshot('drag-4-result');

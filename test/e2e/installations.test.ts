@@ -331,6 +331,16 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 		};
 		const paid = () => lab.simulator.requests.filter(({ status }) => status === 200).length;
 
+		it('over executions: the same six a second time are no request', async () => {
+			const reusing = { parameters: { similarity: 0.99, options: { reuseResults: true } } };
+			await lab.run(batch(lab.files, 'six', reusing));
+			lab.simulator.reset();
+			const execution = await lab.run(batch(lab.files, 'six', reusing));
+			expect(execution.status).toBe('success');
+			expect(execution.items('After').filter(isMerged)).toHaveLength(6);
+			expect(lab.simulator.requests).toHaveLength(0);
+		});
+
 		it('with Retry On Fail: six pairs, one refused once, are seven requests', async () => {
 			refuseOnce();
 			const settings = { retryOnFail: true, maxTries: 3, waitBetweenTries: 100 };
@@ -360,7 +370,8 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 
 	it('ends the requests in flight of an execution that is stopped, and sends nothing more', async () => {
 		lab.simulator.setFault(() => ({ kind: 'hang' }));
-		const id = await lab.startWorkflow(await lab.addWorkflow(batch(lab.files, 'one-bad')));
+		const three = { parameters: { options: { maxConcurrency: 3 } } };
+		const id = await lab.startWorkflow(await lab.addWorkflow(batch(lab.files, 'one-bad', three)));
 		await until(() => lab.simulator.requests.length === 3);
 		const stopped = performance.now();
 		await lab.call('POST', `/executions/${id}/stop`);

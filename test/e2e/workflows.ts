@@ -27,6 +27,7 @@ export function addFields(name: string, fields: Record<string, string>) {
 	});
 }
 
+/** By itself it pays for what another test has merged: each has its own requests to count. */
 export function mergePortraits(settings: NodeSettings = {}) {
 	return node(MERGE, 'n8n-nodes-merge-portraits.mergePortraits', {
 		credentials: { aiLabToolsApi: CREDENTIAL },
@@ -35,6 +36,7 @@ export function mergePortraits(settings: NodeSettings = {}) {
 			targetBinaryPropertyName: 'target',
 			templateBinaryPropertyName: '={{ $("Template").first().binary.template }}',
 			...settings.parameters,
+			options: { reuseResults: false, ...Object(settings.parameters?.options) },
 		},
 	});
 }
