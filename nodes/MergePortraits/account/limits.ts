@@ -56,6 +56,8 @@ const LONGEST_POLL_MS = 5_000;
 /** After how many durations of a merge a place is left to others: when nobody is known to want it, and when somebody does. */
 const ROOM_AFTER_DURATIONS = 8;
 const ROOM_AFTER_DURATIONS_SHARED = 16;
+/** Not in the first seconds: a short batch would lose more than others gain. */
+const FIRST_ROOM_AFTER_MS = 10_000;
 const LONGEST_ROOM_AFTER_MS = 45_000;
 
 /**
@@ -264,7 +266,7 @@ export class Limits {
 	/** @param wanted whether somebody took the last one */
 	private planRoom(now: number, wanted: boolean): void {
 		const durations = wanted ? ROOM_AFTER_DURATIONS_SHARED / this.atOnce : ROOM_AFTER_DURATIONS;
-		const least = durations * (this.usualMs ?? SECOND_MS);
+		const least = Math.max(wanted ? 0 : FIRST_ROOM_AFTER_MS, durations * (this.usualMs ?? SECOND_MS));
 		this.roomAfterMs = Math.min(LONGEST_ROOM_AFTER_MS, wanted ? least : Math.max(least, 2 * this.roomAfterMs));
 		this.nextRoomAt = now + this.roomAfterMs * (0.75 + this.random() / 2);
 		this.roomUntil = undefined;
