@@ -76,7 +76,8 @@ async function merge<T>(contestant: Contestant, watch: (execute: () => Promise<v
 	const { items } = await runInEngine({
 		binaryMode: 'filesystem',
 		credentials: { apiKey: 'simulator-key', baseUrl },
-		parameters: { options: { maxConcurrency: AT_A_TIME } },
+		// Each round merges the same pairs.
+		parameters: { options: { maxConcurrency: AT_A_TIME, reuseResults: false } },
 		nodeType,
 		items: Array.from({ length: Number(pairs) }, (_, pair) => ({ files: filesOf(pair) })),
 	});
