@@ -114,20 +114,39 @@ test('who was refused goes before those that wait, and who comes later goes afte
 	expect(order).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
 });
 
-test('a batch goes on while more visitors come than there are places', async () => {
+test('where more visitors come than there are places, neither they nor a batch are shut out', async () => {
 	const scene = new Scene(1);
-	let doneAt = Number.POSITIVE_INFINITY;
-	const batch = scene.batch('batch', 10).then(() => {
-		doneAt = scene.clock.now();
-	});
+	const doneAt: Record<string, number> = {};
+	const done = (who: string) => () => (doneAt[who] = scene.clock.now());
+	const batch = scene.batch('batch', 10).then(done('batch'));
 	const visitors = Array.from({ length: 100 }, async (_, visitor) => {
 		await scene.clock.sleep(900 * (visitor + 1));
 		const lane = scene.gate.openLane(10);
-		await scene.pair('visitor', lane);
+		await scene.pair('visitor', lane).then(done(`visitor ${visitor}`));
 		lane.close();
 	});
 	await scene.clock.run(Promise.all([batch, ...visitors]));
-	expect(doneAt).toBeLessThan(60 * SERVICE_MS);
+	expect(scene.sent.slice(0, 10).filter(({ who }) => who === 'batch').length).toBeGreaterThanOrEqual(5);
+	expect(scene.sent.slice(0, 10).filter(({ who }) => who === 'visitor').length).toBeGreaterThanOrEqual(3);
+	expect(doneAt.batch).toBeLessThan(doneAt['visitor 99'] ?? 0);
+});
+
+test('the pair of a visitor is read at once, though what is read of a batch fills the memory', async () => {
+	const scene = new Scene(3);
+	const batch = scene.batch('batch', 60);
+	await scene.clock.run(scene.clock.sleep(10_300));
+	const [first, second] = [scene.gate.openLane(10), scene.gate.openLane(10)];
+	const read: string[] = [];
+	const turns = [
+		first.turn().then((turn) => (read.push('first'), turn)),
+		second.turn().then((turn) => (read.push('second'), turn)),
+	];
+	await scene.clock.run(Promise.resolve());
+	// One visitor's; more wait for their turns, for memory's sake.
+	expect(read).toEqual(['first']);
+	for (const turn of turns) void turn.then((given) => given?.end());
+	await scene.clock.run(batch);
+	expect(read).toEqual(['first', 'second']);
 });
 
 test('no more pairs are in memory than are in flight and about to be, whatever is wished', async () => {

@@ -200,6 +200,14 @@ describe.each(unknown)('an account that takes %s, which nobody had in view', (_n
 	});
 });
 
+test.each(SEEDS)('where a merge takes long, the rate is told from the number at a time (seed %d)', async (seed) => {
+	const service: Service = { perSecond: 2, serviceMs: 5_000 };
+	const { merged, throughput, refused } = await merge({ pairs: 500, most: 30, service, seed });
+	expect(merged).toBe(500);
+	expect(throughput).toBeGreaterThan(0.8);
+	expect(refused).toBeLessThan(0.05);
+});
+
 describe('an account that changes its limits midway', () => {
 	it.each<[string, AccountLimits, AccountLimits, number, number]>([
 		['5 at a time, then 2', { atOnce: 5 }, { atOnce: 2 }, 10, 4],
@@ -232,21 +240,22 @@ test.each([1, 5, 20])(
 );
 
 describe('three processes on one key', () => {
-	it.each<[string, AccountLimits]>([
-		['2 at a time', { atOnce: 2 }],
-		['5 at a time', { atOnce: 5 }],
-		['20 at a time', { atOnce: 20 }],
-		['10 per second', { perSecond: 10 }],
+	it.each<[string, number, AccountLimits]>([
+		['2 at a time', 900, { atOnce: 2 }],
+		['2 at a time for two minutes', 240, { atOnce: 2 }],
+		['5 at a time', 900, { atOnce: 5 }],
+		['20 at a time', 900, { atOnce: 20 }],
+		['10 per second', 900, { perSecond: 10 }],
 	])(
 		'where %s are taken, get what one gets alone, each a fair part of it, and none is given up',
-		async (_what, limits) => {
+		async (_what, pairs, limits) => {
 			const service = { ...limits, serviceMs: 1_000 };
-			const alone = await merge({ pairs: 900, most: 30, service, seed: 1 });
+			const alone = await merge({ pairs, most: 30, service, seed: 1 });
 			const runs = await Promise.all(
-				SEEDS.map(async (seed) => await merge({ pairs: 900, most: 10, service, seed, processes: 3 })),
+				SEEDS.map(async (seed) => await merge({ pairs, most: 10, service, seed, processes: 3 })),
 			);
 			for (const { merged, rate, refused, longestRefused } of runs) {
-				expect(merged).toBe(900);
+				expect(merged).toBe(pairs);
 				expect(rate).toBeGreaterThan(0.75 * alone.rate);
 				expect(refused).toBeLessThan(0.15);
 				expect(longestRefused).toBeLessThan(PATIENCE_MS);

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock';
 import type { Limits, Sent, Verdict } from './limits';
 
-/** How many pairs are held in memory beside as many as the account takes at a time, so that one is at hand for a free place. */
+/** How many pairs are read beside as many as the account takes at a time, so that one is at hand for a free place. */
 const READ_AHEAD = 1;
 
 /**
@@ -63,13 +63,13 @@ export class Gate {
 	}
 
 	private giveTurns(): void {
-		const held = () => sum([...this.lanes].map((lane) => lane.held));
-		while (held() < this.limits.atOnce + READ_AHEAD) {
-			const lane = longestWaiting(
-				this.lanes,
-				(each) => each.waiting.length > 0 && each.held + each.aside <= each.most,
-				'turnGiven',
-			);
+		for (;;) {
+			const isFree = sum([...this.lanes].map(({ held }) => held)) < this.limits.atOnce + READ_AHEAD;
+			// Where all that is read is of batches, a visitor's pair is read at once, to be at hand for the next place.
+			const hasVisitor = [...this.lanes].some(({ held, active }) => held > 0 && held + active === 1);
+			const mayRead = (lane: Lane) => isFree || (!hasVisitor && lane.held + lane.active === 0);
+			const canRead = (lane: Lane) => lane.waiting.length > 0 && lane.held + lane.aside <= lane.most && mayRead(lane);
+			const lane = longestWaiting(this.lanes, canRead, 'turnGiven');
 			if (lane === undefined) return;
 			lane.turnGiven = ++this.given;
 			lane.giveTurn();

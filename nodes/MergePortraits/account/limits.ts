@@ -30,10 +30,13 @@ const FIRST_AT_ONCE = 3;
 /** How many requests are remembered to learn from. */
 const MEMORY = 64;
 
-/** By how much the longest time to a refusal fades with each refusal: one slow answer must not hold up a day. */
+/** What of the longest time to a refusal is left with each refusal: one slow answer must not hold up a day. */
 const REFUSAL_FADES = 0.8;
 
-/** After how many rounds of a full house one place more is tried: at first after 8, after each vain try twice as many. */
+/** How much the last merge counts for the usual duration: the last five or so make it up. */
+const LAST_MERGE_COUNTS = 0.2;
+
+/** After how many rounds with all places taken one more is tried: at first after 8, after each vain try twice as many. */
 const FIRST_TRY_AFTER = 8;
 const LAST_TRY_AFTER = 32;
 
@@ -47,16 +50,26 @@ const LAST_RATE_FALL = 0.05;
 const RATE_RISE = 0.002;
 const RATE_HOLD = 24;
 
+/** Sent within so many intervals of the rate after the one before: it had waited for the rate, whatever the timers' delay. */
+const PACED_WITHIN = 1.2;
+
+/**
+ * What proves that a refusal was for the rate: of those taken, one in so many was beside as many others (fewer may have met a
+ * place that had just become free), so many times more than were taken in so short a time; and the rate known was nearly used.
+ */
+const PROVEN_BY_ONE_IN = 16;
+const PROVEN_TIMES = 8;
+const NEARLY = 0.8;
+
 /** How long to wait where nothing of ours is in flight that would make room: in durations of a merge, and at most. */
 const FIRST_POLL_DURATIONS = 2;
-const POLL_DURATIONS = 4;
+const POLL_DURATIONS = 5;
 const FIRST_POLL_MS = 1_000;
 const LONGEST_POLL_MS = 5_000;
 
-/** After how many durations of a merge a place is left to others: when nobody is known to want it, and when somebody does. */
+/** After how many durations of a merge a place is left to others: long enough to be worth the way in, short for who waits. */
 const ROOM_AFTER_DURATIONS = 8;
-const ROOM_AFTER_DURATIONS_SHARED = 16;
-/** Not in the first seconds: a short batch would lose more than others gain. */
+/** When nobody is known to want it, not in the first seconds: a short batch would lose more than others gain. */
 const FIRST_ROOM_AFTER_MS = 10_000;
 const LONGEST_ROOM_AFTER_MS = 45_000;
 
@@ -64,8 +77,8 @@ const LONGEST_ROOM_AFTER_MS = 45_000;
  * How many requests at a time and per second the account takes. Neither is published, so both are learned from what the
  * service takes and refuses.
  *
- * At a time: begins with 3 and grows with each request taken at a full house, until one is refused; then it is as many as
- * were in flight beside the refused one. From then on one place more is tried now and then. Per second: without limit until
+ * At a time: begins with 3 and grows with each request taken while all places are, until one is refused; then it is as many
+ * as were in flight beside the refused one. From then on one place more is tried now and then. Per second: without limit until
  * requests are refused although as many at a time have been taken before; then paced evenly.
  *
  * Other processes with the same key look like a smaller account. So that none of them is shut out by those that have the
@@ -94,7 +107,7 @@ export class Limits {
 	/** Whether the last place is one that is being tried. */
 	private trying = true;
 	private tryAfter = 0;
-	private takenAtFullHouse = 0;
+	private takenWhenFull = 0;
 	/** The most requests at a time that were taken. */
 	private mostTaken = 0;
 
@@ -127,7 +140,7 @@ export class Limits {
 			others: this.active++,
 			lastSecond: this.countSince(now - SECOND_MS),
 			// Where a place was free, it had not waited for one.
-			paced: this.active < this.atOnce && now - this.lastSentAt < (1.2 * SECOND_MS) / this.perSecond,
+			paced: this.active < this.atOnce && now - this.lastSentAt < (PACED_WITHIN * SECOND_MS) / this.perSecond,
 		};
 		this.sends.push(sent);
 		if (this.sends.length > 2 * MEMORY + this.active) this.sends = this.sends.slice(-MEMORY - this.active);
@@ -147,17 +160,22 @@ export class Limits {
 	private learnFromTaken(sent: Sent, now: number): void {
 		if (this.refusedInARow > 0 && this.atOnce === 1 && this.mostTaken > FIRST_AT_ONCE) this.beginAnew();
 		this.mostTaken = Math.max(this.mostTaken, sent.others + 1);
+		const tookMs = now - sent.at;
+		this.usualMs = (1 - LAST_MERGE_COUNTS) * (this.usualMs ?? tookMs) + LAST_MERGE_COUNTS * tookMs;
+		// Others had all places: they will want this one as well.
+		if (this.isShutOut(sent.at)) this.planRoom(now, true);
 		this.refusedInARow = 0;
 		this.refusedSince = undefined;
-		this.usualMs = 0.8 * (this.usualMs ?? now - sent.at) + 0.2 * (now - sent.at);
 		if (sent.paced && this.perSecond < Number.POSITIVE_INFINITY) {
 			this.perSecond += RATE_RISE * Math.sqrt(this.perSecond) * (1 + this.takenAtRate++ / RATE_HOLD);
 		}
-		const isFullHouse = this.active + 1 >= this.atOnce;
-		if (!isFullHouse) return;
+		const isFull = this.active + 1 >= this.atOnce;
+		if (!isFull) return;
 		if (this.roomUntil !== undefined && sent.at >= this.roomUntil) this.planRoom(now, false);
-		if (++this.takenAtFullHouse >= this.tryAfter * this.atOnce) {
-			this.takenAtFullHouse = 0;
+		// While merges of a slow service go on, a second passes: soon it shows whether a refusal was for the rate.
+		const isSoonTold = this.tryAfter === FIRST_TRY_AFTER && this.usualMs > SECOND_MS;
+		if (++this.takenWhenFull >= (isSoonTold ? 1 : this.tryAfter) * this.atOnce) {
+			this.takenWhenFull = 0;
 			// The place tried before was not refused: the account takes more than it did.
 			if (this.trying) this.tryAfter = Math.min(this.tryAfter, 1);
 			this.atOnce++;
@@ -172,7 +190,7 @@ export class Limits {
 	/** Where everything was refused for a while, that was the service and not the account's limit: it is found anew. */
 	private beginAnew(): void {
 		this.tryAfter = 0;
-		this.takenAtFullHouse = 0;
+		this.takenWhenFull = 0;
 		this.trying = true;
 		this.mostTaken = 0;
 	}
@@ -183,13 +201,13 @@ export class Limits {
 		this.pausedUntil = Math.max(this.pausedUntil, now + retryAfterMs);
 		this.takeBack(sent);
 		this.refusedSince ??= now;
-		// Within two seconds any count of a second begins anew: who is refused for longer is shut out by others.
-		if (this.active === 0 && now - this.refusedSince > 2 * SECOND_MS) this.perSecond = Number.POSITIVE_INFINITY;
+		if (this.isShutOut(now)) this.perSecond = Number.POSITIVE_INFINITY;
 		if (this.isForRate(sent, now)) return this.lowerRate(sent, now);
 		this.lowerAtOnce(sent, now);
 		if (this.active > 0) return;
 		const first = Math.max(FIRST_POLL_MS, FIRST_POLL_DURATIONS * (this.usualMs ?? 0));
 		const pause = Math.min(this.pollMs(this.usualMs), first * 2 ** (this.refusedInARow - 1));
+		// A little earlier than others wait, never later than a room is left.
 		this.pausedUntil = Math.max(this.pausedUntil, now + pause * (0.8 + this.random() / 5));
 	}
 
@@ -223,10 +241,9 @@ export class Limits {
 		const taken = before.filter(isTaken).length;
 		const asMany = before.filter((one) => isTaken(one) && one.others >= others).length;
 		const asOften = before.filter((one, index) => isTaken(one) && spanBefore(index, one.at) <= span).length;
-		// One in sixteen may be a place that had just become free.
-		const isProven = asMany >= Math.max(1, taken / 16);
-		if (this.perSecond === Number.POSITIVE_INFINITY) return isProven && asMany >= 8 * asOften;
-		const isAtRate = paced || lastSecond + 1 >= 0.8 * this.perSecond;
+		const isProven = asMany >= Math.max(1, taken / PROVEN_BY_ONE_IN);
+		if (this.perSecond === Number.POSITIVE_INFINITY) return isProven && asMany >= PROVEN_TIMES * asOften;
+		const isAtRate = paced || lastSecond + 1 >= NEARLY * this.perSecond;
 		return others === 0 || (isProven && isAtRate);
 	}
 
@@ -256,7 +273,7 @@ export class Limits {
 		else if (others >= this.atOnce - 1) {
 			this.tryAfter = Math.min(LAST_TRY_AFTER, Math.max(FIRST_TRY_AFTER, this.tryAfter * 2));
 		}
-		this.takenAtFullHouse = 0;
+		this.takenWhenFull = 0;
 		this.trying = false;
 		this.atOnce = Math.max(1, Math.min(this.atOnce, others));
 		if (this.roomUntil === undefined && this.nextRoomAt === Number.POSITIVE_INFINITY) this.planRoom(now, false);
@@ -265,11 +282,16 @@ export class Limits {
 
 	/** @param wanted whether somebody took the last one */
 	private planRoom(now: number, wanted: boolean): void {
-		const durations = wanted ? ROOM_AFTER_DURATIONS_SHARED / this.atOnce : ROOM_AFTER_DURATIONS;
+		const durations = wanted ? ROOM_AFTER_DURATIONS / this.atOnce : ROOM_AFTER_DURATIONS;
 		const least = Math.max(wanted ? 0 : FIRST_ROOM_AFTER_MS, durations * (this.usualMs ?? SECOND_MS));
 		this.roomAfterMs = Math.min(LONGEST_ROOM_AFTER_MS, wanted ? least : Math.max(least, 2 * this.roomAfterMs));
 		this.nextRoomAt = now + this.roomAfterMs * (0.75 + this.random() / 2);
 		this.roomUntil = undefined;
+	}
+
+	/** Within two seconds any count of a second begins anew: who is refused for longer is shut out by others. */
+	private isShutOut(now: number): boolean {
+		return this.active === 0 && this.refusedSince !== undefined && now - this.refusedSince > 2 * SECOND_MS;
 	}
 
 	private pollMs(usualMs = Number.POSITIVE_INFINITY): number {
