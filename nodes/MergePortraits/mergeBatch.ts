@@ -190,7 +190,8 @@ class Batch {
 			// Not awaited here, where the pictures would be kept for as long.
 			return underWay.then(endedAs(fileName));
 		}
-		if (this.surroundings.accounts.results.inFlight.has(key)) turn.stepAside();
+		// Paid for by another execution just now: nobody is held up by the wait for it.
+		if (this.results.isUnderWayElsewhere(key)) turn.stepAside();
 		const pair = { target: target.picture, template: template.picture, similarity };
 		const merge = async () => await this.merge(pair, request, fileName, turn);
 		return await this.results.getOrMerge(key, reuseResults ? fileName : undefined, merge).then(endedAs(fileName));

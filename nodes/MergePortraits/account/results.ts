@@ -81,6 +81,11 @@ export class PaidResults<Unpaid extends object> {
 		return this.inFlight.get(key)?.then(({ outcome }) => ({ outcome, reused: true }));
 	}
 
+	/** Whether another execution of this process is about to pay for the same pair. */
+	isUnderWayElsewhere(key: string): boolean {
+		return this.known.inFlight.has(key);
+	}
+
 	/**
 	 * Gives the result for a fingerprint of which none is under way in this execution; calls `merge` only when there is none.
 	 * @param reuseAs the file name, without extension, for the copy of an earlier execution's picture; undefined where
