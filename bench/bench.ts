@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path';
 
 import { format, resolveConfig } from 'prettier';
 
-import { CACHE_FOLDER, installN8n, type N8nInstallation } from '../lab/n8n/installation';
+import { CACHE_FOLDER, installN8n, NEWEST_N8N, type N8nInstallation } from '../lab/n8n/installation';
 import { packTarball } from '../lab/n8n/pack';
 import { runProcess } from '../lab/n8n/processes';
 import { progressLine } from '../lab/n8n/progress';
@@ -85,7 +85,7 @@ const today = () => new Date().toISOString().slice(0, 10);
 
 async function run(quick: boolean): Promise<Results> {
 	const progress = progressLine();
-	const installation = await installN8n('2.41.1', progress.show);
+	const installation = await installN8n(NEWEST_N8N, progress.show);
 	const [chosen, rounds] = quick ? [quickSituations, 1] : [situations, ROUNDS];
 	const results: Results = {
 		date: today(),

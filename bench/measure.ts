@@ -6,6 +6,7 @@ import type { N8nInstallation } from '../lab/n8n/installation';
 import { createN8n } from '../lab/n8n/n8n';
 import { freePort, runProcess } from '../lab/n8n/processes';
 import { sha256 } from '../lab/simulator/exchange';
+import { SIMULATOR_KEY } from '../lab/simulator/key';
 import { startSimulator, type RecordedRequest } from '../lab/simulator/simulator';
 import { contestants, HEADER_CREDENTIAL, PACKAGE_CREDENTIAL, type ContestantId } from './contestants';
 import { PICTURES_FOLDER, type Pictures } from './pictures';
@@ -27,8 +28,6 @@ export interface Figures {
 	stored: number;
 }
 
-const KEY = 'simulator-key';
-
 /**
  * Prepares an n8n with the package and everybody's workflows in it, and gives what measures there. Everything is kept in
  * `folder`.
@@ -43,8 +42,8 @@ export async function prepareMeasuring(installation: N8nInstallation, tarball: s
 	await rm(prepared, { recursive: true, force: true });
 	const n8n = await createN8n({ installation, userFolder: prepared, tarball });
 	await n8n.importCredentials(
-		{ ...PACKAGE_CREDENTIAL, type: 'aiLabToolsApi', data: { apiKey: KEY, baseUrl } },
-		{ ...HEADER_CREDENTIAL, type: 'httpHeaderAuth', data: { name: 'ailabapi-api-key', value: KEY } },
+		{ ...PACKAGE_CREDENTIAL, type: 'aiLabToolsApi', data: { apiKey: SIMULATOR_KEY, baseUrl } },
+		{ ...HEADER_CREDENTIAL, type: 'httpHeaderAuth', data: { name: 'ailabapi-api-key', value: SIMULATOR_KEY } },
 	);
 	const workflows = contestants.flatMap(({ id, workflow }) =>
 		[true, false].map((stopOnError) => ({
@@ -71,7 +70,7 @@ export async function prepareMeasuring(installation: N8nInstallation, tarball: s
 		const service = await startSimulator({
 			port,
 			latencyMs: SERVICE_MS,
-			accounts: [{ key: KEY, ...situation.account }],
+			accounts: [{ key: SIMULATOR_KEY, ...situation.account }],
 			answerPicture: merged,
 			fault: (request) => {
 				const why = bad.get(request.files.image_target?.fileName ?? '');

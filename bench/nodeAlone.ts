@@ -11,6 +11,7 @@ import type { IExecuteFunctions, INodeExecutionData, INodeType } from 'n8n-workf
 import { MergePortraits } from '../index.js';
 import { mergeBatch } from '../nodes/MergePortraits/mergeBatch';
 import { runInEngine, type InputFile } from '../lab/engine';
+import { SIMULATOR_KEY } from '../lab/simulator/key';
 import { bareLoop } from './bareLoop';
 import { AT_A_TIME } from './contestants';
 import type { Overhead } from './results';
@@ -75,7 +76,7 @@ async function merge<T>(contestant: Contestant, watch: (execute: () => Promise<v
 	};
 	const { items } = await runInEngine({
 		binaryMode: 'filesystem',
-		credentials: { apiKey: 'simulator-key', baseUrl },
+		credentials: { apiKey: SIMULATOR_KEY, baseUrl },
 		// Each round merges the same pairs.
 		parameters: { options: { maxConcurrency: AT_A_TIME, reuseResults: false } },
 		nodeType,

@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ExecutionStatus } from 'n8n-workflow';
 
-import { KEY, openLab, type Lab } from '../lab/n8n/lab';
+import { openLab, type Lab } from '../lab/n8n/lab';
+import { SIMULATOR_KEY } from '../lab/simulator/key';
 import { openQueueLab } from '../lab/n8n/queueLab';
 import { sha256 } from '../lab/simulator/exchange';
 import { startSimulator, type RecordedRequest, type Simulator } from '../lab/simulator/simulator';
@@ -68,7 +69,7 @@ type Show = (line: string) => void;
 
 /** The situations of one process. Results are handed on as they come. @throws Error when n8n does not work */
 export async function measureVisitors(show: Show, onResult: (result: ServerResult) => void): Promise<void> {
-	const lab = await openLab({ version: '2.41.1', name: 'bench', files: PICTURES_FOLDER });
+	const lab = await openLab({ name: 'bench', files: PICTURES_FOLDER });
 	try {
 		for (const situation of visitorSituations) await measure(lab, situation, { show, onResult });
 	} finally {
@@ -78,7 +79,7 @@ export async function measureVisitors(show: Show, onResult: (result: ServerResul
 
 /** The situations of queue mode with three workers, and the same in one process. @throws Error when n8n does not work */
 export async function measureWorkers(show: Show, onResult: (result: ServerResult) => void): Promise<void> {
-	const lab = await openLab({ version: '2.41.1', name: 'bench', files: PICTURES_FOLDER });
+	const lab = await openLab({ name: 'bench', files: PICTURES_FOLDER });
 	try {
 		for (const situation of workerSituations) {
 			await measure(lab, situation, { show, onResult, suffix: ONE_PROCESS });
@@ -118,7 +119,7 @@ async function measure(lab: Lab, situation: ServerSituation, measuring: Measurin
 		// At an address of its own: nothing is known yet of this account.
 		const service = await startSimulator({
 			...{ latencyMs: serviceMs, delayMs, answerPicture },
-			accounts: [{ key: KEY, ...account }],
+			accounts: [{ key: SIMULATOR_KEY, ...account }],
 		});
 		try {
 			const callers = await prepareCallers(lab, contestant, service.baseUrl, situation.maxConcurrency);
@@ -154,7 +155,7 @@ async function prepareCallers(lab: Lab, contestant: ServerContestant, baseUrl: s
 	const { port } = new URL(baseUrl);
 	const name = `account at ${port}`;
 	const credential = await lab.call<{ id: string }>('POST', '/credentials', {
-		...{ name, type: 'aiLabToolsApi', data: { apiKey: KEY, baseUrl } },
+		...{ name, type: 'aiLabToolsApi', data: { apiKey: SIMULATOR_KEY, baseUrl } },
 	});
 	const [visitors, batches] = [`visitors-${port}`, `batches-${port}`];
 	for (const workflow of [

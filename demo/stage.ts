@@ -4,12 +4,13 @@ import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 
 import { applySettings, EXAMPLES_FOLDER, readExample } from '../lab/n8n/examples';
-import { installN8n } from '../lab/n8n/installation';
+import { installN8n, NEWEST_N8N } from '../lab/n8n/installation';
 import { createN8n, type Credential, type N8n, type Workflow } from '../lab/n8n/n8n';
 import { packTarball } from '../lab/n8n/pack';
 import { freePort } from '../lab/n8n/processes';
 import { progressLine } from '../lab/n8n/progress';
 import { portrait, SHOWN } from '../lab/portraits';
+import { SIMULATOR_KEY } from '../lab/simulator/key';
 import { startSimulator, type RecordedRequest } from '../lab/simulator/simulator';
 
 const PROJECT = resolve(__dirname, '..');
@@ -45,9 +46,9 @@ export interface StageOptions {
 
 /** Sets everything up. */
 export async function setStage({ userFolder, port, onRequest, credentials = [] }: StageOptions): Promise<Stage> {
-	step('Installing n8n 2.41.1, unless it is there: the first time takes minutes and 3 GB');
+	step(`Installing n8n ${NEWEST_N8N}, unless it is there: the first time takes minutes and 3 GB`);
 	const progress = progressLine();
-	const installation = await installN8n('2.41.1', progress.show);
+	const installation = await installN8n(NEWEST_N8N, progress.show);
 	progress.done();
 
 	const simulator = realKey
@@ -71,7 +72,7 @@ export async function setStage({ userFolder, port, onRequest, credentials = [] }
 	const template = await providePicture('template', AILABTOOLS_TEMPLATE);
 
 	step('Importing credentials and the example workflows');
-	const service = { apiKey: realKey ?? 'simulator-key', baseUrl };
+	const service = { apiKey: realKey ?? SIMULATOR_KEY, baseUrl };
 	const own = { id: 'aiLabToolsDemo', name: 'AILabTools API', type: 'aiLabToolsApi', data: service };
 	await n8n.importCredentials(own, ...credentials);
 	const examples = await readExamples({ folder: OUTPUT_FOLDER, target, template, baseUrl });

@@ -38,6 +38,7 @@ import { Accounts } from '../nodes/MergePortraits/account/accounts';
 import { systemClock } from '../nodes/MergePortraits/clock';
 import { mergeBatch, type Surroundings } from '../nodes/MergePortraits/mergeBatch';
 import { MergePortraits } from '../nodes/MergePortraits/MergePortraits.node';
+import { SIMULATOR_KEY } from './simulator/key';
 
 /** Where n8n keeps binary data: in memory, or on disk. */
 export type BinaryMode = 'default' | 'filesystem';
@@ -109,7 +110,7 @@ const CREDENTIAL_ID = 'credential-1';
 /** Runs a workflow of a source and the Merge Portraits node in n8n-core's own engine. */
 export async function runInEngine(options: EngineOptions): Promise<EngineResult> {
 	const binaryData = await binaryDataService(options.binaryMode ?? 'default');
-	const credentials = options.credentials ?? { apiKey: 'simulator-key', baseUrl: 'http://127.0.0.1:1' };
+	const credentials = options.credentials ?? { apiKey: SIMULATOR_KEY, baseUrl: 'http://127.0.0.1:1' };
 	const workflow = createWorkflow(options);
 	const additionalData = createAdditionalData(workflow, credentials);
 	const runExecutionData = options.resume ?? createEmptyRunExecutionData();

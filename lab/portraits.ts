@@ -18,8 +18,6 @@ export interface PortraitOptions {
 	height?: number;
 	/** Default `png`. BMP has 24 bits per pixel. */
 	format?: 'png' | 'jpeg' | 'bmp';
-	/** Of JPEG, 1 to 100; default 85. */
-	quality?: number;
 	/** Whether JPEG and PNG hold one channel of grey, and BMP three equal ones; default false. */
 	greyscale?: boolean;
 	/** The least size of the file, in bytes. What the picture does not need is filled with noise no decoder looks at. */
@@ -64,10 +62,10 @@ export async function faceless(options: PortraitOptions = {}): Promise<Buffer> {
 }
 
 async function store(picture: Sharp, seed: string, options: PortraitOptions): Promise<Buffer> {
-	const { format = 'png', quality = 85, greyscale = false, minBytes = 0 } = options;
+	const { format = 'png', greyscale = false, minBytes = 0 } = options;
 	if (format === 'bmp') return padBmp(await bmp(greyscale ? picture.greyscale() : picture), minBytes, seed);
 	const stored = greyscale ? picture.greyscale().toColourspace('b-w') : picture;
-	if (format === 'jpeg') return padJpeg(await stored.jpeg({ quality }).toBuffer(), minBytes, seed);
+	if (format === 'jpeg') return padJpeg(await stored.jpeg({ quality: 85 }).toBuffer(), minBytes, seed);
 	return padPng(await stored.png().toBuffer(), minBytes, seed);
 }
 

@@ -30,6 +30,13 @@ export function applySettings(
 	return { changed, unused: [...unused] };
 }
 
+/** The same workflow with these values in its Settings node. @throws Error for a setting that it does not have */
+export function withSettings(workflow: Example, settings: Record<string, unknown>): Example {
+	const { changed, unused } = applySettings(workflow, settings);
+	if (unused.length > 0) throw new Error(`${workflow.name} has no setting ${unused.join(', ')}`);
+	return changed;
+}
+
 const isAssignment = (value: unknown): value is { id: string; name: string } =>
 	typeof value === 'object' &&
 	value !== null &&

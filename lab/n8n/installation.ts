@@ -6,11 +6,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { runProcess } from './processes';
 
-/** The versions that are tested: Node.js as each requires it, and what each needs besides. */
+/** The versions that are tested. */
+export const NEWEST_N8N = '2.41.1';
+const OLDEST_N8N = '1.123.81';
+export const N8N_VERSIONS = [NEWEST_N8N, OLDEST_N8N] as const;
+
+export type N8nVersion = (typeof N8N_VERSIONS)[number];
+
+/** Node.js as each requires it, and what each needs besides. */
 const RELEASES = {
 	// The module asks n8n's own servers for a list whenever n8n starts.
-	'2.41.1': { node: '^24.0.0', overrides: {}, env: { N8N_DISABLED_MODULES: 'mcp-registry' } },
-	'1.123.81': {
+	[NEWEST_N8N]: { node: '^24.0.0', overrides: {}, env: { N8N_DISABLED_MODULES: 'mcp-registry' } },
+	[OLDEST_N8N]: {
 		node: '^20.19.0',
 		// One dependency is hosted outside npm; this is its republication there.
 		overrides: { xlsx: 'npm:@e965/xlsx@^0.20.2' },
@@ -18,10 +25,6 @@ const RELEASES = {
 		env: { N8N_EXPRESSION_ENGINE: 'legacy', N8N_RUNNERS_ENABLED: 'false' },
 	},
 };
-
-export type N8nVersion = keyof typeof RELEASES;
-
-export const N8N_VERSIONS = Object.keys(RELEASES);
 
 export interface N8nInstallation {
 	version: N8nVersion;
@@ -50,7 +53,7 @@ const NODE_PACKAGE = [
 export async function installN8n(version: N8nVersion, onProgress: (line: string) => void): Promise<N8nInstallation> {
 	const { node: nodeRange, overrides, env } = RELEASES[version];
 	// To see what breaks in a newer n8n, the newest of these can be replaced by it.
-	const release = (version === '2.41.1' && process.env.N8N_E2E_VERSION) || version;
+	const release = (version === NEWEST_N8N && process.env.N8N_E2E_VERSION) || version;
 	const folder = join(CACHE_FOLDER, `n8n-${release}`);
 	const modules = join(folder, 'node_modules');
 	const marker = join(folder, 'complete.json');

@@ -6,23 +6,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ExecutionStatus, IBinaryData, INodeExecutionData, IRunExecutionData, ITaskData } from 'n8n-workflow';
 
+import { SIMULATOR_KEY } from '../simulator/key';
 import { startSimulator, type SimulatorOptions } from '../simulator/simulator';
 import { onFailure } from './evidence';
-import { installN8n, type N8nVersion } from './installation';
+import { installN8n, NEWEST_N8N, type N8nVersion } from './installation';
 import { createN8n, type N8n, type N8nServer, type Owner, type Workflow } from './n8n';
 import { packTarball } from './pack';
 import { freePort } from './processes';
 import { progressLine } from './progress';
+import { CREDENTIAL } from './workflows';
 
 const OUTPUT_FOLDER = resolve(__dirname, '../../test-output');
 
-/** The simulator's account. */
-export const KEY = 'simulator-key';
-
-export const CREDENTIAL = { id: 'aiLabToolsLab', name: 'AILabTools API' };
-
 export interface LabOptions {
-	version: N8nVersion;
+	/** Default: the newest. */
+	version?: N8nVersion;
 	/** Tells this lab's folder from those of other test files. */
 	name: string;
 	/** n8n settings on top of the usual ones. */
@@ -45,7 +43,8 @@ export interface Execution {
 export type Lab = Awaited<ReturnType<typeof openLab>>;
 
 /** Installs and prepares everything, minutes the first time. n8n's server runs when it is done; `close` ends all. */
-export async function openLab({ version, name, env, files: givenFiles, simulator: simulatorOptions }: LabOptions) {
+export async function openLab(options: LabOptions) {
+	const { version = NEWEST_N8N, name, env, files: givenFiles, simulator: simulatorOptions } = options;
 	const folder = join(OUTPUT_FOLDER, 'e2e', `${name}-${version}`);
 	const files = givenFiles ?? join(folder, 'files');
 	for (const old of [folder, files]) await rm(old, { recursive: true, force: true });
@@ -79,7 +78,7 @@ export async function openLab({ version, name, env, files: givenFiles, simulator
 		request = await server.login(owner);
 	}
 	const forget = onFailure(async (to) => {
-		await writeFile(join(to, `n8n-${version}.log`), log.replaceAll(KEY, '(key)'));
+		await writeFile(join(to, `n8n-${version}.log`), log.replaceAll(SIMULATOR_KEY, '(key)'));
 		const text = JSON.stringify([...simulator.creditRequests, ...simulator.requests], withoutSecrets, '\t');
 		await writeFile(join(to, 'simulator-requests.json'), text);
 	});
@@ -91,7 +90,7 @@ export async function openLab({ version, name, env, files: givenFiles, simulator
 
 	try {
 		n8n = await prepare();
-		const data = { apiKey: KEY, baseUrl: simulator.baseUrl };
+		const data = { apiKey: SIMULATOR_KEY, baseUrl: simulator.baseUrl };
 		await n8n.importCredentials({ ...CREDENTIAL, type: 'aiLabToolsApi', data });
 		await start();
 	} catch (error) {

@@ -30,7 +30,6 @@ export async function openQueueLab({ env, workers: count = 2, ...options }: Queu
 		services.push(await startRedis());
 		services.push(await startPostgres());
 		lab = await openLab({
-			version: '2.41.1',
 			...options,
 			env: {
 				...Object.assign({}, ...services.map((service) => service.env)),

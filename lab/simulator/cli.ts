@@ -1,5 +1,6 @@
 /** `npm run simulator`: the simulator to try the node against by hand, without an account and without paying. */
 import { parseArgs } from 'node:util';
+import { SIMULATOR_KEY } from './key';
 import { requestLine } from './requestLine';
 import { CREDITS_PATH, MERGE_PATH, startSimulator } from './simulator';
 
@@ -8,7 +9,7 @@ const HELP = `A stand-in for the AILabTools service on this machine.
   npm run simulator -- [options]
 
   --port <n>            port to listen at (8717)
-  --key <text>          the API key it knows (simulator-key)
+  --key <text>          the API key it knows (${SIMULATOR_KEY})
   --credits <n>         the account's balance, a merge costs 8 (no end)
   --max-concurrent <n>  requests at a time (no limit)
   --per-second <n>      requests per second (no limit)
@@ -31,7 +32,7 @@ async function main(): Promise<void> {
 	const { values } = parseArgs({
 		options: {
 			port: { ...text, default: '8717' },
-			key: { ...text, default: 'simulator-key' },
+			key: { ...text, default: SIMULATOR_KEY },
 			credits: text,
 			'max-concurrent': text,
 			'per-second': text,

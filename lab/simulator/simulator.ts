@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Account, type AccountOptions } from './accounts';
 import { blend, encode } from './blend';
 import { Exchange, sha256, type Answer, type RecordedRequest, type UploadedFile } from './exchange';
+import { SIMULATOR_KEY } from './key';
 import { checkForm, checkPicture, failure, Refusal, success, type AnswerShape, type Failure } from './rules';
 
 export type { AccountOptions } from './accounts';
@@ -36,7 +37,7 @@ export type Fault =
 export interface SimulatorOptions {
 	/** Default 0: any free port. */
 	port?: number;
-	/** Default: one with the key `simulator-key` and no limits. */
+	/** Default: one with `SIMULATOR_KEY` and no limits. */
 	accounts?: AccountOptions[];
 	/** How long a merge takes at least, in ms; default 0. */
 	latencyMs?: number;
@@ -95,7 +96,7 @@ const UNLIMITED_BALANCE = 999_999_999;
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
 	const { latencyMs = 0, outputFormat = 'jpeg', answerShape = 'full', answerPicture } = options;
 	const { keepBytes = answerPicture === undefined, escapeSlashes = false } = options;
-	const { accounts: accountOptions = [{ key: 'simulator-key' }] } = options;
+	const { accounts: accountOptions = [{ key: SIMULATOR_KEY }] } = options;
 	const accounts = new Map(accountOptions.map((account) => [account.key, new Account(account)]));
 	const requests: RecordedRequest[] = [];
 	const creditRequests: RecordedRequest[] = [];

@@ -2,24 +2,24 @@
 import { join } from 'node:path';
 
 import { startChatModel, toldOf, type ChatModel } from '../../lab/chatModel';
+import { NEWEST_N8N } from '../../lab/n8n/installation';
 import { openLab, type Lab } from '../../lab/n8n/lab';
-import { readFiles, start, to, type NodeSettings } from '../../lab/n8n/workflows';
-import { startPictureHost, type PictureHost } from '../../lab/pictureHost';
+import { AGENT, agent, CHAT_CREDENTIAL, MERGE, type NodeSettings, readFiles, start, to } from '../../lab/n8n/workflows';
+import { startSite, type Site } from '../../lab/site';
 import { faceless, portrait } from '../../lab/portraits';
 import { sha256 } from '../../lab/simulator/exchange';
-import { AGENT, agent, CHAT_CREDENTIAL, MERGE } from './workflows';
 
 const MB = 1024 * 1024;
 
-describe('AI Agent 3.1 in n8n 2.41.1', () => {
+describe(`AI Agent 3.1 in n8n ${NEWEST_N8N}`, () => {
 	let lab: Lab;
 	let model: ChatModel;
-	let host: PictureHost;
+	let host: Site;
 
 	beforeAll(async () => {
 		model = await startChatModel();
-		host = await startPictureHost();
-		lab = await openLab({ version: '2.41.1', name: 'agent' });
+		host = await startSite();
+		lab = await openLab({ name: 'agent' });
 		await lab.n8n.importCredentials({ ...CHAT_CREDENTIAL, type: 'openAiApi', data: model.credential });
 		await lab.provide('ben.png', await portrait('ben'));
 	}, 900_000);

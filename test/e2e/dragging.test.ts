@@ -1,4 +1,4 @@
-/** Uploads of a form, dragged onto the node's parameters with the mouse, in the editor of n8n 2.41.1. */
+/** Uploads of a form, dragged onto the node's parameters with the mouse, in n8n's editor. */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -6,22 +6,22 @@ import type { IWorkflowSettings } from 'n8n-workflow';
 import type { Locator, Page } from 'playwright-core';
 
 import { openEditor, type Editor } from '../../lab/n8n/editor';
+import { NEWEST_N8N } from '../../lab/n8n/installation';
 import { openLab, type Lab } from '../../lab/n8n/lab';
-import { chain, node, readFiles, start } from '../../lab/n8n/workflows';
+import { chain, MERGE, mergePortraits, node, readFiles, start } from '../../lab/n8n/workflows';
 import { portrait } from '../../lab/portraits';
 import { sha256 } from '../../lab/simulator/exchange';
-import { MERGE, mergePortraits } from './workflows';
 
 const FORM = 'On form submission';
 const UPLOADS = { target: 'Your photo', template: 'Celebrity photo' };
 
-describe('n8n 2.41.1 in a browser', () => {
+describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 	let lab: Lab;
 	let editor: Editor;
 	let page: Page;
 
 	beforeAll(async () => {
-		lab = await openLab({ version: '2.41.1', name: 'dragging' });
+		lab = await openLab({ name: 'dragging' });
 		editor = await openEditor(lab.server, lab.owner);
 		page = editor.page;
 	}, 900_000);

@@ -1,4 +1,4 @@
-/** The node as its users meet it, in the editor of n8n 2.41.1, in a browser. Takes the pictures that the docs show. */
+/** The node as its users meet it, in n8n's editor, in a browser. Takes the pictures that the docs show. */
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -7,19 +7,20 @@ import type { IDataObject } from 'n8n-workflow';
 import type { Locator, Page } from 'playwright-core';
 
 import { DOCS_IMAGES, openEditor, type Editor } from '../../lab/n8n/editor';
-import { KEY, openLab, type Lab } from '../../lab/n8n/lab';
+import { NEWEST_N8N } from '../../lab/n8n/installation';
+import { openLab, type Lab } from '../../lab/n8n/lab';
 import { faceless, portrait, SHOWN } from '../../lab/portraits';
-import { chain, readFiles, start } from '../../lab/n8n/workflows';
-import { MERGE, mergePortraits } from './workflows';
+import { SIMULATOR_KEY } from '../../lab/simulator/key';
+import { chain, MERGE, mergePortraits, readFiles, start } from '../../lab/n8n/workflows';
 
-describe('n8n 2.41.1 in a browser', () => {
+describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 	let lab: Lab;
 	let editor: Editor;
 	let page: Page;
 
 	beforeAll(async () => {
 		// n8n shows where a file comes from, and the docs shall not show this machine's folders.
-		lab = await openLab({ version: '2.41.1', name: 'editor', files: join(tmpdir(), 'portraits') });
+		lab = await openLab({ name: 'editor', files: join(tmpdir(), 'portraits') });
 		await lab.provide('target.jpg', await portrait(SHOWN.target, { format: 'jpeg' }));
 		await lab.provide('template.jpg', await portrait(SHOWN.template, { format: 'jpeg' }));
 		await lab.provide('small.png', await portrait(SHOWN.target, { width: 100, height: 100 }));
@@ -139,7 +140,7 @@ describe('n8n 2.41.1 in a browser', () => {
 		const links = dialog.locator('a[href^="https://www.ailabtools.com/developer"]');
 		expect(await links.count()).toBeGreaterThan(0);
 
-		await type('apiKey', KEY);
+		await type('apiKey', SIMULATOR_KEY);
 		await type('baseUrl', lab.server.url);
 		await byId('credential-save-button').click();
 		await dialog.getByText('No AILabTools API answers at this address.').first().waitFor();

@@ -9,18 +9,19 @@ import sharp from 'sharp';
 
 import { first } from '../../lab/first';
 import { sha256 } from '../../lab/simulator/exchange';
-import { EXAMPLES_FOLDER, readExample, type Example } from '../../lab/n8n/examples';
+import { SIMULATOR_KEY } from '../../lab/simulator/key';
+import { importInEditor, pictureCanvas, warnings } from '../../lab/n8n/canvas';
+import { EXAMPLES_FOLDER, readExample, withSettings, type Example } from '../../lab/n8n/examples';
 import { DOCS_IMAGES, openEditor, SCREENSHOT_FOLDER, type Editor } from '../../lab/n8n/editor';
 import { startChatModel, toldOf, type ChatModel } from '../../lab/chatModel';
-import { KEY, openLab, type Execution, type Lab } from '../../lab/n8n/lab';
+import { NEWEST_N8N } from '../../lab/n8n/installation';
+import { openLab, type Execution, type Lab } from '../../lab/n8n/lab';
 import { installGraphicsMagick } from '../../lab/n8n/services';
 import { PHOTOS } from '../../lab/photos';
-import { startPictureHost, type PictureHost } from '../../lab/pictureHost';
+import { startSite, type Site } from '../../lab/site';
 import { faceless, portrait } from '../../lab/portraits';
 import type { RecordedRequest } from '../../lab/simulator/simulator';
 import { BUCKET, startCounterparts, type Counterparts } from '../../lab/services/counterparts';
-import { importInEditor, pictureCanvas, warnings, withSettings } from './services/examples';
-import { startSite } from './services/site';
 
 const EXAMPLES = [
 	'first-merge',
@@ -36,10 +37,10 @@ const EXAMPLES = [
 ];
 const SIDE = { width: 240, height: 240 };
 
-describe('examples in n8n 2.41.1', () => {
+describe(`examples in n8n ${NEWEST_N8N}`, () => {
 	let lab: Lab;
 	let editor: Editor;
-	let host: PictureHost;
+	let host: Site;
 	let model: ChatModel;
 	let counterparts: Counterparts;
 	let mailbox: Counterparts['mailbox'];
@@ -47,8 +48,8 @@ describe('examples in n8n 2.41.1', () => {
 
 	beforeAll(async () => {
 		await installGraphicsMagick();
-		lab = await openLab({ version: '2.41.1', name: 'examples' });
-		host = await startPictureHost();
+		lab = await openLab({ name: 'examples' });
+		host = await startSite();
 		model = await startChatModel();
 		counterparts = await startCounterparts(join(lab.folder, 'storage'));
 		({ mailbox, storage } = counterparts);
@@ -511,7 +512,7 @@ describe('examples in n8n 2.41.1', () => {
 			const site = await startSite({ status: 200, headers, body: JSON.stringify({ data }) });
 			try {
 				succeeded(await run('credits-alert', { ...to, pairs: 100, baseUrl: site.url }, 'Every morning'));
-				expect(site.requests.map((request) => request['ailabapi-api-key'])).toEqual([KEY]);
+				expect(site.requests.map(({ headers: sent }) => sent['ailabapi-api-key'])).toEqual([SIMULATOR_KEY]);
 			} finally {
 				await site.close();
 			}
@@ -520,7 +521,7 @@ describe('examples in n8n 2.41.1', () => {
 		});
 
 		it('keeps quiet when they are enough', async () => {
-			const account = lab.simulator.accounts.get(KEY);
+			const account = lab.simulator.accounts.get(SIMULATOR_KEY);
 			if (account) account.credits = 800;
 			succeeded(await run('credits-alert', { ...to, pairs: 100, baseUrl: lab.simulator.baseUrl }, 'Every morning'));
 			if (account) account.credits = Infinity;

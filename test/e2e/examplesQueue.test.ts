@@ -4,12 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { first } from '../../lab/first';
 import { sha256 } from '../../lab/simulator/exchange';
-import { readExample } from '../../lab/n8n/examples';
+import { readExample, withSettings } from '../../lab/n8n/examples';
 import type { Lab } from '../../lab/n8n/lab';
 import { openQueueLab } from '../../lab/n8n/queueLab';
 import { portrait } from '../../lab/portraits';
 import { CHUNK_KEY } from '../../lab/services/counterparts';
-import { withSettings } from './services/examples';
 
 const PORTRAITS = 24;
 const SIDE = { width: 240, height: 240 };

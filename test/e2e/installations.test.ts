@@ -7,14 +7,29 @@ import sharp from 'sharp';
 import { startChatModel, toldOf, type ChatModel } from '../../lab/chatModel';
 import { first } from '../../lab/first';
 import { sha256 } from '../../lab/simulator/exchange';
-import { CREDENTIAL, KEY, openLab, type Lab } from '../../lab/n8n/lab';
+import { SIMULATOR_KEY } from '../../lab/simulator/key';
+import { N8N_VERSIONS, NEWEST_N8N } from '../../lab/n8n/installation';
+import { openLab, type Lab } from '../../lab/n8n/lab';
 import { freePort } from '../../lab/n8n/processes';
-import { startPictureHost, type PictureHost } from '../../lab/pictureHost';
+import { startSite, type Site, type SiteAnswer } from '../../lab/site';
 import { faceless, portrait } from '../../lab/portraits';
 import type { RecordedRequest } from '../../lab/simulator/simulator';
-import { chain, node, readFiles, start, to } from '../../lab/n8n/workflows';
-import { startSite, type SiteAnswer } from './services/site';
-import { AGENT, agent, batch, CHAT_CREDENTIAL, MERGE, mergePortraits, OWN_SIMILARITY, writeFile } from './workflows';
+import {
+	AGENT,
+	agent,
+	batch,
+	chain,
+	CHAT_CREDENTIAL,
+	CREDENTIAL,
+	MERGE,
+	mergePortraits,
+	node,
+	OWN_SIMILARITY,
+	readFiles,
+	start,
+	to,
+	writeFile,
+} from '../../lab/n8n/workflows';
 
 const SIDE = { width: 240, height: 240 };
 
@@ -38,12 +53,12 @@ async function providePictures(lab: Lab): Promise<void> {
 	}
 }
 
-describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
+describe.each(N8N_VERSIONS)('n8n %s', (version) => {
 	let lab: Lab;
 	let model: ChatModel;
 
 	beforeAll(async () => {
-		const accounts = [{ key: KEY }, { key: LOCKED_KEY, locked: true }, { key: EMPTY_KEY, credits: 0 }];
+		const accounts = [{ key: SIMULATOR_KEY }, { key: LOCKED_KEY, locked: true }, { key: EMPTY_KEY, credits: 0 }];
 		lab = await openLab({ version, name: 'installation', simulator: { accounts } });
 		await providePictures(lab);
 		model = await startChatModel();
@@ -133,8 +148,8 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 			});
 
 		it('accepts the right key and spends nothing', async () => {
-			expect(await test({ apiKey: KEY, baseUrl: lab.simulator.baseUrl })).toMatchObject({ status: 'OK' });
-			expect(lab.simulator.creditRequests.map(({ headers }) => headers['ailabapi-api-key'])).toEqual([KEY]);
+			expect(await test({ apiKey: SIMULATOR_KEY, baseUrl: lab.simulator.baseUrl })).toMatchObject({ status: 'OK' });
+			expect(lab.simulator.creditRequests.map(({ headers }) => headers['ailabapi-api-key'])).toEqual([SIMULATOR_KEY]);
 			expect(lab.simulator.requests).toHaveLength(0);
 		});
 
@@ -158,8 +173,11 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 		});
 
 		it('refuses n8n itself as Base URL, and an address where nobody answers', async () => {
-			expect(await test({ apiKey: KEY, baseUrl: lab.server.url })).toEqual({ status: 'Error', message: OTHER_SITE });
-			const nobody = await test({ apiKey: KEY, baseUrl: `http://127.0.0.1:${await freePort()}` });
+			expect(await test({ apiKey: SIMULATOR_KEY, baseUrl: lab.server.url })).toEqual({
+				status: 'Error',
+				message: OTHER_SITE,
+			});
+			const nobody = await test({ apiKey: SIMULATOR_KEY, baseUrl: `http://127.0.0.1:${await freePort()}` });
 			expect(nobody).toEqual({ status: 'Error', message: expect.stringMatching(/ECONNREFUSED|refused/i) });
 		});
 
@@ -185,7 +203,7 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 		])('refuses a site that answers with %s', async (_what, answer, message = OTHER_SITE) => {
 			const site = await startSite(answer);
 			try {
-				expect(await test({ apiKey: KEY, baseUrl: site.url })).toEqual({ status: 'Error', message });
+				expect(await test({ apiKey: SIMULATOR_KEY, baseUrl: site.url })).toEqual({ status: 'Error', message });
 			} finally {
 				await site.close();
 			}
@@ -195,7 +213,10 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 			const location = `${lab.simulator.baseUrl}/api/common/query-credits`;
 			const site = await startSite({ status: 302, headers: { location } });
 			try {
-				expect(await test({ apiKey: KEY, baseUrl: site.url })).toEqual({ status: 'Error', message: OTHER_SITE });
+				expect(await test({ apiKey: SIMULATOR_KEY, baseUrl: site.url })).toEqual({
+					status: 'Error',
+					message: OTHER_SITE,
+				});
 				expect([site.requests.length, lab.simulator.creditRequests.length]).toEqual([1, 0]);
 			} finally {
 				await site.close();
@@ -300,7 +321,7 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 		it('of another site stops the batch after one request', async () => {
 			const site = await startSite(NOT_FOUND);
 			try {
-				const data = { apiKey: KEY, baseUrl: site.url };
+				const data = { apiKey: SIMULATOR_KEY, baseUrl: site.url };
 				const credential = { name: 'Another address', type: 'aiLabToolsApi', data };
 				const aiLabToolsApi = await lab.call<{ id: string; name: string }>('POST', '/credentials', credential);
 				const execution = await lab.run(
@@ -383,10 +404,10 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 	});
 
 	describe('a target by URL', () => {
-		let host: PictureHost;
+		let host: Site;
 		let picture: Buffer;
 		beforeAll(async () => {
-			host = await startPictureHost();
+			host = await startSite();
 			picture = await portrait('by URL', SIDE);
 		});
 		beforeEach(() => host.reset());
@@ -409,7 +430,7 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 			expect(sha256(await lab.read(item?.binary?.data))).toBe(requestOf('ada.png')?.resultSha256);
 			expect(lab.simulator.requests[0]?.files.image_target?.sha256).toBe(sha256(picture));
 			expect(host.requests.map(({ path }) => path)).toEqual(['/old', '/new/ada.png?token=abc']);
-			expect(JSON.stringify(host.requests)).not.toContain(KEY);
+			expect(JSON.stringify(host.requests)).not.toContain(SIMULATOR_KEY);
 			expect(host.requests.every(({ headers }) => headers.cookie === undefined)).toBe(true);
 		});
 
@@ -425,7 +446,7 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 			expect(lab.simulator.requests).toHaveLength(0);
 		});
 
-		if (version === '2.41.1') {
+		if (version === NEWEST_N8N) {
 			it("is not asked for where n8n's own protection forbids it", async () => {
 				await lab.restart({ N8N_SSRF_PROTECTION_ENABLED: 'true' });
 				host.serve('/ada.png', { body: picture });
@@ -439,7 +460,7 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 		}
 	});
 
-	if (version === '2.41.1') {
+	if (version === NEWEST_N8N) {
 		describe('binaryMode combined', () => {
 			it('names a field by its path, and takes a template by an expression', async () => {
 				const workflow = chain(
@@ -549,7 +570,7 @@ describe.each(['2.41.1', '1.123.81'] as const)('n8n %s', (version) => {
 				targetBinaryPropertyName: '={{ $("Upload").first().binary.target }}',
 				templateInputType: 'binary',
 			};
-			const { nodes, connections, ...rest } = agent(version === '2.41.1' ? 3.1 : 3, parameters);
+			const { nodes, connections, ...rest } = agent(version === NEWEST_N8N ? 3.1 : 3, parameters);
 			const call = { target_url: '', template_url: '', similarity: 0.9 };
 			model.script((request) => (toldOf(request).length === 0 ? { call } : { text: 'Done.' }));
 			const execution = await lab.run({

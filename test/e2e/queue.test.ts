@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionStatus, INodeExecutionData } from 'n8n-workflow';
 
 import { first } from '../../lab/first';
+import { NEWEST_N8N } from '../../lab/n8n/installation';
 import type { Lab } from '../../lab/n8n/lab';
 import { openQueueLab } from '../../lab/n8n/queueLab';
 import { portrait } from '../../lab/portraits';
 import type { RecordedRequest } from '../../lab/simulator/simulator';
-import { chain, node, readFiles } from '../../lab/n8n/workflows';
-import { addFields, MERGE, mergePortraits } from './workflows';
+import { addFields, chain, MERGE, mergePortraits, node, readFiles } from '../../lab/n8n/workflows';
 
 const PAIRS = 10;
 
@@ -26,7 +26,7 @@ interface Listed {
 	status: ExecutionStatus;
 }
 
-describe('n8n 2.41.1 in queue mode', () => {
+describe(`n8n ${NEWEST_N8N} in queue mode`, () => {
 	let queue: Awaited<ReturnType<typeof openQueueLab>>;
 	let lab: Lab;
 	let workflowId: string;

@@ -7,12 +7,13 @@ import { join } from 'node:path';
 
 import type { INodeTypeDescription } from 'n8n-workflow';
 
-import { CREDENTIAL, KEY, openLab, type Lab } from '../../lab/n8n/lab';
+import { NEWEST_N8N } from '../../lab/n8n/installation';
+import { openLab, type Lab } from '../../lab/n8n/lab';
 import { runProcess } from '../../lab/n8n/processes';
 import { portrait } from '../../lab/portraits';
 import { sha256 } from '../../lab/simulator/exchange';
-import { node, to } from '../../lab/n8n/workflows';
-import { batch, MERGE } from './workflows';
+import { SIMULATOR_KEY } from '../../lab/simulator/key';
+import { batch, CREDENTIAL, MERGE, node, to } from '../../lab/n8n/workflows';
 
 const THEIR_KEY = 'their-key';
 
@@ -60,12 +61,12 @@ const STAND_IN = {
 		};`,
 };
 
-describe("n8n 2.41.1 with a package named as AILabTools' own beside ours", () => {
+describe(`n8n ${NEWEST_N8N} with a package named as AILabTools' own beside ours`, () => {
 	let lab: Lab;
 
 	beforeAll(async () => {
-		const accounts = [{ key: KEY }, { key: THEIR_KEY, credits: 77 }];
-		lab = await openLab({ version: '2.41.1', name: 'side-by-side', simulator: { accounts } });
+		const accounts = [{ key: SIMULATOR_KEY }, { key: THEIR_KEY, credits: 77 }];
+		lab = await openLab({ name: 'side-by-side', simulator: { accounts } });
 		await lab.provide('template.jpg', await portrait('template', { format: 'jpeg' }));
 		await lab.provide('one/anna.png', await portrait('anna'));
 		await install(join(lab.folder, 'user/.n8n/nodes'));
@@ -117,11 +118,11 @@ describe("n8n 2.41.1 with a package named as AILabTools' own beside ours", () =>
 	it('tests each credential as its own package says', async () => {
 		const test = async (credentials: object) =>
 			await lab.call<{ status: string }>('POST', '/credentials/test', { credentials });
-		const data = { apiKey: KEY, baseUrl: lab.simulator.baseUrl };
+		const data = { apiKey: SIMULATOR_KEY, baseUrl: lab.simulator.baseUrl };
 		expect(await test({ ...CREDENTIAL, type: 'aiLabToolsApi', data })).toMatchObject({ status: 'OK' });
 		expect(await test(await addTheirs())).toMatchObject({ status: 'OK' });
 		expect(keys(lab.simulator.creditRequests)).toEqual([
-			[KEY, 200],
+			[SIMULATOR_KEY, 200],
 			[THEIR_KEY, 200],
 		]);
 	});
@@ -137,7 +138,7 @@ describe("n8n 2.41.1 with a package named as AILabTools' own beside ours", () =>
 		expect(execution.status).toBe('success');
 		const [merged] = execution.items(MERGE);
 		expect(sha256(await lab.read(merged?.binary?.data))).toBe(lab.simulator.requests[0]?.resultSha256);
-		expect(keys(lab.simulator.requests)).toEqual([[KEY, 200]]);
+		expect(keys(lab.simulator.requests)).toEqual([[SIMULATOR_KEY, 200]]);
 		expect(execution.items('AILabTools')[0]?.json).toMatchObject({ data: [{ balance: 77 }] });
 		expect(keys(lab.simulator.creditRequests)).toEqual([[THEIR_KEY, 200]]);
 	});

@@ -4,51 +4,31 @@ import { createServer } from 'node:http';
 
 import { sleep, type INodeExecutionData, type INodeParameters, type INodeType } from 'n8n-workflow';
 
-import { nodeOfProcess, runInEngine, type EngineOptions, type EngineResult } from '../../lab/engine';
-import { portrait } from '../../lab/portraits';
-import { startSimulator, type Simulator, type SimulatorOptions } from '../../lab/simulator/simulator';
+import { nodeOfProcess, type EngineOptions, type EngineResult } from '../../lab/engine';
+import { SIMULATOR_KEY } from '../../lab/simulator/key';
+import type { SimulatorOptions } from '../../lab/simulator/simulator';
 import { SkippingClock } from '../virtualClock';
+import { pairs, restart, run, simulator, target, template } from './withSimulator';
 
-const KEY = 'simulator-key';
-
-let simulator: Simulator;
-let target: Buffer;
-let template: Buffer;
 /** The node in one process, for all executions of a test. */
 let node: INodeType;
 
-beforeAll(async () => {
-	target = await portrait('ben', { width: 240, height: 240 });
-	template = await portrait('anna', { width: 240, height: 240, format: 'jpeg' });
-});
 beforeEach(() => {
 	node = nodeOfProcess();
 });
-afterEach(async () => await simulator.close());
 
-const start = async (options: SimulatorOptions = {}) => {
-	simulator = await startSimulator({ latencyMs: 20, ...options });
-};
+const start = async (options: SimulatorOptions = {}) => await restart({ latencyMs: 20, ...options });
 
 /** An execution of so many pairs, which differ in their similarity, from `first` upwards. */
-async function execute(pairs: number, first = 0, options: Partial<EngineOptions> = {}): Promise<EngineResult> {
-	const files = { target: { bytes: target, fileName: 'ben.png' }, template: { bytes: template } };
-	return await runInEngine({
-		binaryMode: 'filesystem',
-		credentials: { apiKey: KEY, baseUrl: simulator.baseUrl },
-		items: Array.from({ length: pairs }, (_, index) => ({ files, json: { index: first + index } })),
-		parameters: { similarity: '={{ $json.index / 1000 }}' },
-		nodeType: node,
-		...options,
-	});
-}
+const execute = async (count: number, first = 0, options: Partial<EngineOptions> = {}): Promise<EngineResult> =>
+	await run({ binaryMode: 'filesystem', nodeType: node, ...pairs(count, first), ...options });
 
 const isMerged = (item: INodeExecutionData) => item.binary?.data !== undefined;
 const refusals = () => simulator.requests.filter(({ status }) => status === 429).length;
 
 describe('executions of one process', () => {
 	it('share what the account takes: twelve at once, of which one place finds the limit', async () => {
-		await start({ accounts: [{ key: KEY, maxConcurrentRequests: 2 }], latencyMs: 60 });
+		await start({ accounts: [{ key: SIMULATOR_KEY, maxConcurrentRequests: 2 }], latencyMs: 60 });
 		const executions = Array.from({ length: 12 }, async (_, visitor) => await execute(1, visitor));
 		const results = await Promise.all(executions);
 		for (const { items } of results) expect(items.filter(isMerged)).toHaveLength(1);
@@ -57,7 +37,7 @@ describe('executions of one process', () => {
 	});
 
 	it('go on with what was learned', async () => {
-		await start({ accounts: [{ key: KEY, maxConcurrentRequests: 2 }], latencyMs: 40 });
+		await start({ accounts: [{ key: SIMULATOR_KEY, maxConcurrentRequests: 2 }], latencyMs: 40 });
 		await execute(4);
 		simulator.reset();
 		await execute(4, 100);
@@ -79,7 +59,7 @@ describe('executions of one process', () => {
 	});
 
 	it('with different keys have nothing to do with each other', async () => {
-		await start({ accounts: [{ key: KEY }, { key: 'other-key', locked: true }], latencyMs: 40 });
+		await start({ accounts: [{ key: SIMULATOR_KEY }, { key: 'other-key', locked: true }], latencyMs: 40 });
 		const credentials = { apiKey: 'other-key', baseUrl: simulator.baseUrl };
 		const [locked, other] = await Promise.all([execute(5, 0, { credentials }), execute(5)]);
 		expect(locked.task.error?.message).toBe('This AILabTools account is locked [item 0]');
@@ -166,7 +146,7 @@ describe('a pair that an earlier execution has merged', () => {
 	});
 
 	it('is sent with another key', async () => {
-		await start({ accounts: [{ key: KEY }, { key: 'other-key' }] });
+		await start({ accounts: [{ key: SIMULATOR_KEY }, { key: 'other-key' }] });
 		await execute(2);
 		await execute(2, 0, { credentials: { apiKey: 'other-key', baseUrl: simulator.baseUrl } });
 		expect(simulator.requests).toHaveLength(4);

@@ -3,25 +3,16 @@ import type { IDataObject, NodeParameterValueType } from 'n8n-workflow';
 
 import { sha256 } from '../../lab/simulator/exchange';
 import { portrait } from '../../lab/portraits';
-import { startSimulator, type Simulator } from '../../lab/simulator/simulator';
-import { runInEngine, type BinaryMode, type EngineOptions } from '../../lab/engine';
+import type { BinaryMode, EngineOptions } from '../../lab/engine';
 import { MergePortraits } from '../../index.js';
+import { run as runNode, simulator, target as one, template as other } from './withSimulator';
 
 type Item = EngineOptions['items'][number];
 
-let simulator: Simulator;
-let one: Buffer;
-let other: Buffer;
 let third: Buffer;
-
 beforeAll(async () => {
-	simulator = await startSimulator();
-	one = await portrait('ben');
-	other = await portrait('anna');
 	third = await portrait('cleo');
 });
-beforeEach(() => simulator.reset());
-afterAll(async () => await simulator.close());
 
 const file = (bytes: Buffer, fileName = 'image.png') => ({ bytes, fileName, mimeType: 'image/png' });
 const described = (bytes: Buffer, filename = 'image.png') => ({ filename, mimetype: 'image/png', size: bytes.length });
@@ -55,8 +46,7 @@ const chat = (): Item => {
 
 async function run(item: Item, given: NodeParameterValueType, options: Partial<EngineOptions> = {}) {
 	const template = '={{ $("Source").first().binary.template }}';
-	return await runInEngine({
-		credentials: { apiKey: 'simulator-key', baseUrl: simulator.baseUrl },
+	return await runNode({
 		items: [{ ...item, files: { ...item.files, template: { bytes: other, fileName: 'template.bin' } } }],
 		parameters: { templateBinaryPropertyName: template, targetBinaryPropertyName: given },
 		...options,

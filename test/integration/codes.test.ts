@@ -1,23 +1,12 @@
 import type { INodeExecutionData } from 'n8n-workflow';
 
 import { codeRules, refusalForVisitor } from '../../nodes/MergePortraits/api/codes';
-import { portrait } from '../../lab/portraits';
 import { documentedStatus } from '../../lab/simulator/codes';
-import { startSimulator, type Fault, type Simulator } from '../../lab/simulator/simulator';
+import { SIMULATOR_KEY } from '../../lab/simulator/key';
+import type { Fault } from '../../lab/simulator/simulator';
 import { SkippingClock } from '../virtualClock';
-import { nodeOfProcess, runInEngine, type EngineOptions } from '../../lab/engine';
-
-let simulator: Simulator;
-let target: Buffer;
-let template: Buffer;
-
-beforeAll(async () => {
-	simulator = await startSimulator({ keepBytes: false });
-	target = await portrait('ben');
-	template = await portrait('anna', { format: 'jpeg' });
-});
-beforeEach(() => simulator.reset());
-afterAll(async () => await simulator.close());
+import { nodeOfProcess, type EngineOptions } from '../../lab/engine';
+import { files, run as runNode, simulator } from './withSimulator';
 
 async function run(fault: (index: number) => Fault | undefined, options: Partial<EngineOptions> = {}) {
 	const clock = new SkippingClock();
@@ -26,13 +15,8 @@ async function run(fault: (index: number) => Fault | undefined, options: Partial
 		if (chosen?.kind === 'hang' || chosen?.kind === 'drip') setTimeout(() => clock.expire(), 20);
 		return chosen;
 	});
-	const result = await runInEngine({
-		credentials: { apiKey: 'simulator-key', baseUrl: simulator.baseUrl },
-		items: [{ files: { target: { bytes: target }, template: { bytes: template } }, json: { name: 'Ben' } }],
-		nodeType: nodeOfProcess({ clock }),
-		...options,
-	});
-	return { ...result, clock, requests: simulator.requests };
+	const result = await runNode({ nodeType: nodeOfProcess({ clock }), ...options });
+	return { ...result, clock };
 }
 
 const badParameters = ['did not accept the parameters of this pair', "Check 'Similarity'"] as const;
@@ -187,7 +171,6 @@ describe('words for a visitor', () => {
 
 describe('a 404 in a batch of six', () => {
 	const batch = async (fault: Fault) => {
-		const files = { target: { bytes: target }, template: { bytes: template } };
 		const { items } = await run((index) => (index === 2 || fault.kind !== 'status' ? fault : undefined), {
 			items: Array.from({ length: 6 }, () => ({ files })),
 			parameters: { similarity: '={{ $itemIndex / 10 }}', options: { maxConcurrency: 1 } },
@@ -216,7 +199,6 @@ describe('a 404 in a batch of six', () => {
 describe.each(['continueRegularOutput', 'continueErrorOutput'] as const)('On Error: %s', (onError) => {
 	it('gives the failed item its own outcome, with fields to branch on', async () => {
 		const fault: Fault = { kind: 'status', status: 422, code: 'ERROR_NO_FACE_IN_FILE' };
-		const files = { target: { bytes: target }, template: { bytes: template } };
 		const { items, errorItems } = await run((index) => (index === 1 ? fault : undefined), {
 			items: ['Ann', 'Ben', 'Cleo'].map((name) => ({ files, json: { name } })),
 			parameters: { similarity: '={{ $itemIndex / 10 }}', options: { maxConcurrency: 1 } },
@@ -309,9 +291,16 @@ describe('the line', () => {
 		expect(clock.now()).toBeLessThanOrEqual(18_000);
 	});
 
+	it('is given the time that the service asks for with Retry-After', async () => {
+		const fault: Fault = { kind: 'status', code: 'UNKNOWN_ERROR', retryAfterSeconds: 20 };
+		const { clock } = await run((index) => (index === 0 ? fault : undefined));
+		expect(simulator.requests).toHaveLength(2);
+		expect(clock.now()).toBe(20_000);
+	});
+
 	it('to an address where nobody listens is a fault of the account, once the retries are used up', async () => {
 		const { task, clock } = await run(() => undefined, {
-			credentials: { apiKey: 'simulator-key', baseUrl: 'http://127.0.0.1:1' },
+			credentials: { apiKey: SIMULATOR_KEY, baseUrl: 'http://127.0.0.1:1' },
 		});
 		expect(task.error?.message).toBe('The AILabTools API cannot be reached [item 0]');
 		expect(task.error?.description).toContain("Check 'Base URL' in the credential");

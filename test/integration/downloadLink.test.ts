@@ -1,31 +1,20 @@
 /** Links to merged pictures, and what an AI agent is told, in n8n-core's engine. */
-import { nodeOfProcess, runInEngine, type EngineOptions } from '../../lab/engine';
+import { nodeOfProcess, type EngineOptions, type InputFile } from '../../lab/engine';
 import { faceless, portrait } from '../../lab/portraits';
-import { startSimulator, type Simulator } from '../../lab/simulator/simulator';
+import { run as runNode, simulator, target } from './withSimulator';
 
-const KEY = 'simulator-key';
 const WAY_OUT = 'Set N8N_DEFAULT_BINARY_DATA_MODE to filesystem, database or s3 where n8n is started.';
 
-let simulator: Simulator;
-let files: Record<'target' | 'template', { bytes: Buffer; fileName: string }>;
-
+let files: Record<'target' | 'template', InputFile>;
 beforeAll(async () => {
-	simulator = await startSimulator();
 	files = {
-		target: { bytes: await portrait('ben'), fileName: 'ben.png' },
+		target: { bytes: target, fileName: 'ben.png' },
 		template: { bytes: await portrait('anna', { width: 300, height: 360 }), fileName: 'anna.png' },
 	};
 });
-beforeEach(() => simulator.reset());
-afterAll(async () => await simulator.close());
 
 const run = async (options: Partial<EngineOptions> = {}) =>
-	await runInEngine({
-		binaryMode: 'filesystem',
-		credentials: { apiKey: KEY, baseUrl: simulator.baseUrl },
-		items: [{ files, json: { name: 'Ben' } }],
-		...options,
-	});
+	await runNode({ binaryMode: 'filesystem', items: [{ files, json: { name: 'Ben' } }], ...options });
 
 /** What n8n signs: the binary's id, and from when to when the link works, in seconds. */
 function readLink(url: unknown): { id: string; iat: number; exp: number } {

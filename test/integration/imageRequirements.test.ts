@@ -3,20 +3,8 @@ import sharp from 'sharp';
 import { imageRequirements } from '../../nodes/MergePortraits/pictures/imageRequirements';
 import { faceless, portrait, type PortraitOptions } from '../../lab/portraits';
 import { MAX_FILE_BYTES, PIXELS } from '../../lab/simulator/rules';
-import { startSimulator, type Simulator } from '../../lab/simulator/simulator';
-import { runInEngine, type EngineOptions } from '../../lab/engine';
-
-let simulator: Simulator;
-let target: Buffer;
-let template: Buffer;
-
-beforeAll(async () => {
-	simulator = await startSimulator({ keepBytes: false });
-	target = await portrait('ben');
-	template = await portrait('anna');
-});
-beforeEach(() => simulator.reset());
-afterAll(async () => await simulator.close());
+import type { EngineOptions } from '../../lab/engine';
+import { run as runNode, simulator, target, template } from './withSimulator';
 
 const labels = { target: 'Target Input Binary Field', template: 'Template Input Binary Field' };
 
@@ -26,8 +14,7 @@ async function run(
 	options: Partial<EngineOptions> = {},
 ) {
 	const { target: one = target, template: other = template } = pictures;
-	return await runInEngine({
-		credentials: { apiKey: 'simulator-key', baseUrl: simulator.baseUrl },
+	return await runNode({
 		items: [{ files: { target: { bytes: one }, template: { bytes: other } } }],
 		parameters: { options: { validateImages, maxRetries: 0 } },
 		...options,

@@ -4,41 +4,16 @@ import { sleep, type INodeExecutionData, type IRunExecutionData } from 'n8n-work
 
 import { sha256 } from '../../lab/simulator/exchange';
 import { faceless, portrait } from '../../lab/portraits';
-import {
-	startSimulator,
-	type Fault,
-	type RecordedRequest,
-	type Simulator,
-	type SimulatorOptions,
-} from '../../lab/simulator/simulator';
-import { logger, runInEngine, type EngineOptions, type EngineResult } from '../../lab/engine';
+import { SIMULATOR_KEY } from '../../lab/simulator/key';
+import type { Fault, RecordedRequest, SimulatorOptions } from '../../lab/simulator/simulator';
+import { logger, type EngineOptions, type EngineResult } from '../../lab/engine';
+import { files, pairs, restart, run as runNode, simulator, target, template } from './withSimulator';
 
-const KEY = 'simulator-key';
+const start = async (options: SimulatorOptions = {}) => await restart({ latencyMs: 20, ...options });
 
-let simulator: Simulator;
-let target: Buffer;
-let template: Buffer;
-
-beforeAll(async () => {
-	target = await portrait('ben', { width: 240, height: 240 });
-	template = await portrait('anna', { width: 240, height: 240, format: 'jpeg' });
-});
-afterEach(async () => await simulator.close());
-
-const start = async (options: SimulatorOptions = {}) => {
-	simulator = await startSimulator({ latencyMs: 20, ...options });
-};
-
-/** So many pairs that differ in their similarity, from 0 upwards in steps of 0.001. */
-async function run(pairs: number, options: Partial<EngineOptions> = {}): Promise<EngineResult> {
-	const files = { target: { bytes: target, fileName: 'ben.png' }, template: { bytes: template } };
-	return await runInEngine({
-		credentials: { apiKey: KEY, baseUrl: simulator.baseUrl },
-		items: Array.from({ length: pairs }, (_, index) => ({ files, json: { index } })),
-		parameters: { similarity: '={{ $json.index / 1000 }}' },
-		...options,
-	});
-}
+/** Merges so many pairs that differ in their similarity. */
+const run = async (count: number, options: Partial<EngineOptions> = {}): Promise<EngineResult> =>
+	await runNode({ ...pairs(count), ...options });
 
 const similarity = ({ fields }: RecordedRequest) => Number(fields.source_similarity);
 const isMerged = (item: INodeExecutionData) => item.binary?.data !== undefined;
@@ -69,7 +44,7 @@ describe('a batch', () => {
 	});
 
 	it('asked for 20 at a time where 2 are taken merges all, with few refusals', async () => {
-		await start({ accounts: [{ key: KEY, maxConcurrentRequests: 2 }] });
+		await start({ accounts: [{ key: SIMULATOR_KEY, maxConcurrentRequests: 2 }] });
 		const { items } = await run(60, {
 			parameters: { similarity: '={{ $json.index / 1000 }}', options: { maxConcurrency: 20 } },
 		});
@@ -204,11 +179,8 @@ describe('one failure', () => {
 	it('of a picture that is not fit to be sent leaves the others alone too', async () => {
 		await start();
 		const small = await portrait('ben', { width: 100, height: 100 });
-		const { items } = await runInEngine({
-			credentials: { apiKey: KEY, baseUrl: simulator.baseUrl },
-			items: [target, small, await faceless(), target].map((bytes) => ({
-				files: { target: { bytes }, template: { bytes: template } },
-			})),
+		const { items } = await runNode({
+			items: [target, small, await faceless(), target].map((bytes) => ({ files: { ...files, target: { bytes } } })),
 			nodeSettings: { onError: 'continueRegularOutput' },
 		});
 		expect(items.map(({ json }) => json.error)).toEqual([
@@ -221,7 +193,7 @@ describe('one failure', () => {
 	});
 
 	it('of the account stops new requests at once: credits for 10 of 40', async () => {
-		await start({ accounts: [{ key: KEY, credits: 80 }], latencyMs: 30 });
+		await start({ accounts: [{ key: SIMULATOR_KEY, credits: 80 }], latencyMs: 30 });
 		const { items } = await run(40, {
 			parameters: { similarity: '={{ $json.index / 1000 }}', options: { maxConcurrency: 3 } },
 			nodeSettings: { onError: 'continueRegularOutput' },

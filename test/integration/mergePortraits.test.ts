@@ -5,29 +5,10 @@ import { first } from '../../lab/first';
 import { sha256 } from '../../lab/simulator/exchange';
 import { MergePortraits } from '../../index.js';
 import { portrait } from '../../lab/portraits';
-import { startSimulator, type Fault, type Simulator } from '../../lab/simulator/simulator';
-import { runInEngine, type EngineOptions } from '../../lab/engine';
-
-const KEY = 'simulator-key';
-
-let simulator: Simulator;
-let target: Buffer;
-let template: Buffer;
-
-beforeAll(async () => {
-	simulator = await startSimulator();
-	target = await portrait('ben');
-	template = await portrait('anna', { format: 'jpeg' });
-});
-beforeEach(() => simulator.reset());
-afterAll(async () => await simulator.close());
-
-const run = async (options: Partial<EngineOptions> = {}) =>
-	await runInEngine({
-		credentials: { apiKey: KEY, baseUrl: simulator.baseUrl },
-		items: [{ files: { target: { bytes: target }, template: { bytes: template } } }],
-		...options,
-	});
+import { SIMULATOR_KEY } from '../../lab/simulator/key';
+import { startSimulator, type Fault } from '../../lab/simulator/simulator';
+import type { EngineOptions } from '../../lab/engine';
+import { files, run, simulator, target, template } from './withSimulator';
 
 describe.each(['default', 'filesystem'] as const)('binary mode %s', (binaryMode) => {
 	it.each([
@@ -51,7 +32,7 @@ describe.each(['default', 'filesystem'] as const)('binary mode %s', (binaryMode)
 		expect(simulator.requests).toHaveLength(1);
 		expect(request.method).toBe('POST');
 		expect(request.path).toBe('/api/portrait/effects/face-fusion');
-		expect(request.headers['ailabapi-api-key']).toBe(KEY);
+		expect(request.headers['ailabapi-api-key']).toBe(SIMULATOR_KEY);
 		expect(Number(request.headers['content-length'])).toBeGreaterThan(bytes.length + template.length);
 		expect(Object.keys(request.files).sort()).toEqual(['image_target', 'image_template']);
 		expect(request.files.image_target).toMatchObject({ fileName: 'ben.dat', mimeType });
@@ -87,14 +68,13 @@ describe('the picture', () => {
 	/** The mean difference of two pictures' middles, 0 to 255. */
 	async function difference(one: Buffer, other: Buffer): Promise<number> {
 		const middle = async (bytes: Buffer) =>
-			await sharp(bytes).extract({ left: 256, top: 256, width: 128, height: 128 }).removeAlpha().raw().toBuffer();
+			await sharp(bytes).extract({ left: 96, top: 96, width: 48, height: 48 }).removeAlpha().raw().toBuffer();
 		const [a, b] = [await middle(one), await middle(other)];
 		return a.reduce((sum, value, index) => sum + Math.abs(value - (b[index] ?? Number.NaN)), 0) / a.length;
 	}
 
 	it('goes from the template to the face of the target as the similarity rises', async () => {
 		const similarities = [0, 0.25, 0.5, 0.75, 1];
-		const files = { target: { bytes: target }, template: { bytes: template } };
 		const { items, read } = await run({
 			items: similarities.map((similarity) => ({ files, json: { similarity } })),
 			parameters: { similarity: '={{ $json.similarity }}' },
@@ -110,7 +90,7 @@ describe('the picture', () => {
 
 	it('keeps a PNG answer a PNG', async () => {
 		const png = await startSimulator({ outputFormat: 'png' });
-		const { items, read } = await run({ credentials: { apiKey: KEY, baseUrl: png.baseUrl } });
+		const { items, read } = await run({ credentials: { apiKey: SIMULATOR_KEY, baseUrl: png.baseUrl } });
 		await png.close();
 		expect(items[0]?.binary?.data).toMatchObject({ mimeType: 'image/png', fileName: 'portrait-merged.png' });
 		expect((await sharp(await read(items[0]?.binary?.data)).metadata()).format).toBe('png');
@@ -155,7 +135,6 @@ describe('parameters', () => {
 
 	it('names the output field and the file as told, with the extension of the format that came', async () => {
 		const names = ['group', 'group.jpg', 'group.png', 'v1.2'];
-		const files = { target: { bytes: target }, template: { bytes: template } };
 		const { items } = await run({
 			items: names.map((name) => ({ files, json: { name } })),
 			parameters: { outputBinaryPropertyName: 'merged', options: { fileName: '={{ $json.name }}' } },
@@ -170,7 +149,7 @@ describe('parameters', () => {
 
 	it('passes nothing on but the result when other input fields are not to be included', async () => {
 		const { items } = await run({
-			items: [{ files: { target: { bytes: target }, template: { bytes: template } }, json: { name: 'Ben' } }],
+			items: [{ files, json: { name: 'Ben' } }],
 			parameters: { options: { includeOtherFields: false } },
 		});
 		expect(Object.keys(items[0]?.json ?? {})).toEqual(['mergePortraits']);
@@ -266,12 +245,7 @@ describe('parameters', () => {
 			'such as 60000',
 		],
 	])('refuses %s before anything is sent', async (_what, parameters, fields, message, advice) => {
-		const pictures: EngineOptions['items'][number]['files'] = {
-			target: { bytes: target },
-			template: { bytes: template },
-		};
-		const files = 'target' in fields ? pictures : {};
-		const { task } = await run({ parameters, items: [{ files }] });
+		const { task } = await run({ parameters, items: [{ files: 'target' in fields ? files : {} }] });
 		expect(task.error?.message).toBe(message);
 		expect(task.error?.description).toContain(advice);
 		expect(simulator.requests).toHaveLength(0);
@@ -311,13 +285,13 @@ describe('the credential', () => {
 	});
 
 	it('takes a base URL with a slash at its end and a key with white space around it', async () => {
-		const { items } = await run({ credentials: { apiKey: ` ${KEY}\n`, baseUrl: ` ${simulator.baseUrl}/ ` } });
+		const { items } = await run({ credentials: { apiKey: ` ${SIMULATOR_KEY}\n`, baseUrl: ` ${simulator.baseUrl}/ ` } });
 		expect(items).toHaveLength(1);
 		expect(simulator.requests[0]?.path).toBe('/api/portrait/effects/face-fusion');
 	});
 
 	it('refuses a base URL that is none', async () => {
-		const { task } = await run({ credentials: { apiKey: KEY, baseUrl: 'www.ailabapi.com' } });
+		const { task } = await run({ credentials: { apiKey: SIMULATOR_KEY, baseUrl: 'www.ailabapi.com' } });
 		expect(task.error?.message).toBe("'Base URL' of the credential is not an address");
 	});
 
@@ -429,17 +403,21 @@ describe('the answer', () => {
 	});
 
 	it('never shows a part of the key either, where the text is cut', async () => {
-		const body = `${'x'.repeat(112)} ${KEY}`;
+		const body = `${'x'.repeat(112)} ${SIMULATOR_KEY}`;
 		simulator.setFault(() => ({ kind: 'body', status: 200, body }));
 		const { task } = await run();
 		expect(task.error?.description).toContain('xx ***');
-		expect(task.error?.description).not.toContain(KEY.slice(0, 5));
+		expect(task.error?.description).not.toContain(SIMULATOR_KEY.slice(0, 5));
 	});
 
 	it('never shows the key that a proxy echoes', async () => {
-		simulator.setFault(() => ({ kind: 'body', status: 200, body: `<p>Bad header ailabapi-api-key: ${KEY}</p>` }));
+		simulator.setFault(() => ({
+			kind: 'body',
+			status: 200,
+			body: `<p>Bad header ailabapi-api-key: ${SIMULATOR_KEY}</p>`,
+		}));
 		const { task, run: execution } = await run();
 		expect(task.error?.description).toContain('“Bad header ailabapi-api-key: ***”');
-		expect(JSON.stringify(execution)).not.toContain(KEY);
+		expect(JSON.stringify(execution)).not.toContain(SIMULATOR_KEY);
 	});
 });

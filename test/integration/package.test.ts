@@ -6,7 +6,7 @@ import { stripVTControlCharacters } from 'node:util';
 
 import { packTarball } from '../../lab/n8n/pack';
 import { runProcess } from '../../lab/n8n/processes';
-import { startSite } from '../e2e/services/site';
+import { startSite } from '../../lab/site';
 
 const project = resolve(__dirname, '../..');
 
@@ -61,7 +61,7 @@ test("n8n's own tool finds it eligible for n8n Cloud", () => {
 
 test('npm publish refuses by hand, and so does what n8n has run before it', async () => {
 	// Set in `.npmrc`, `ignore-scripts` keeps npm from running `prepublishOnly`: the provenance asked for stops it.
-	const registry = await startSite({ status: 404 });
+	const registry = await startSite();
 	const token = `--${registry.url.replace('http:', '')}/:_authToken=none`;
 	const args = ['publish', '--registry', registry.url, token];
 	const published = await runProcess('npm', args, { cwd: project, env: environment });

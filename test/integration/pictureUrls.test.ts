@@ -6,32 +6,25 @@ import type { ClientRequest } from 'node:http';
 import type * as N8nConfig from '@n8n/config';
 import type * as Di from '@n8n/di';
 
-import { nodeOfProcess, runInEngine, type EngineOptions } from '../../lab/engine';
+import { nodeOfProcess, type EngineOptions } from '../../lab/engine';
 import { first } from '../../lab/first';
-import { startPictureHost, type PictureHost } from '../../lab/pictureHost';
 import { portrait } from '../../lab/portraits';
-import { startSimulator, type Simulator } from '../../lab/simulator/simulator';
+import { SIMULATOR_KEY } from '../../lab/simulator/key';
+import { startSite, type Site } from '../../lab/site';
 import { SkippingClock } from '../virtualClock';
+import { run as runNode, simulator, target, template } from './withSimulator';
 
-const KEY = 'simulator-key';
 const MB = 1024 * 1024;
 
-let simulator: Simulator;
-let host: PictureHost;
-let other: PictureHost;
-let target: Buffer;
-let template: Buffer;
+let host: Site;
+let other: Site;
 let clock: SkippingClock;
 
 beforeAll(async () => {
-	simulator = await startSimulator();
-	host = await startPictureHost();
-	other = await startPictureHost();
-	target = await portrait('ben');
-	template = await portrait('anna', { format: 'jpeg' });
+	host = await startSite();
+	other = await startSite();
 });
 beforeEach(() => {
-	simulator.reset();
 	host.reset();
 	other.reset();
 	clock = new SkippingClock();
@@ -39,15 +32,13 @@ beforeEach(() => {
 	host.serve('/anna.jpg', { body: template });
 });
 afterAll(async () => {
-	await simulator.close();
 	await host.close();
 	await other.close();
 });
 
 /** Runs the node with the target by URL, and the template as a binary unless told otherwise. */
 async function run(parameters: EngineOptions['parameters'] = {}, options: Partial<EngineOptions> = {}) {
-	return await runInEngine({
-		credentials: { apiKey: KEY, baseUrl: simulator.baseUrl },
+	return await runNode({
 		items: [{ files: { template: { bytes: template } } }],
 		parameters: { targetInputType: 'url', targetUrl: `${host.url}/ben.png`, ...parameters },
 		nodeType: nodeOfProcess({ clock }),
@@ -87,7 +78,7 @@ describe.each(['default', 'filesystem'] as const)('binary mode %s', (binaryMode)
 		for (const { headers } of [...host.requests, ...other.requests]) {
 			expect(Object.keys(headers).sort()).toEqual(['accept', 'accept-encoding', 'connection', 'host', 'user-agent']);
 			expect(headers['user-agent']).toMatch(/n8n/i);
-			expect(JSON.stringify(headers)).not.toContain(KEY);
+			expect(JSON.stringify(headers)).not.toContain(SIMULATOR_KEY);
 		}
 	});
 
@@ -124,7 +115,7 @@ describe('redirects', () => {
 				expect(method).toBe('GET');
 				expect(headers.cookie).toBeUndefined();
 				expect(headers.authorization).toBeUndefined();
-				expect(JSON.stringify(headers)).not.toContain(KEY);
+				expect(JSON.stringify(headers)).not.toContain(SIMULATOR_KEY);
 			}
 		},
 	);
@@ -312,7 +303,7 @@ describe('a host that does not give the file', () => {
 		expect(description).toContain('(ECONNREFUSED)');
 	});
 
-	it.each<[string, Parameters<PictureHost['serve']>[1]]>([
+	it.each<[string, Parameters<Site['serve']>[1]]>([
 		['hangs', () => setTimeout(() => clock.expire(), 20)],
 		[
 			'drips',

@@ -1,19 +1,12 @@
-/** The workflows in `examples`, as their users get them: through the import of n8n's editor. */
+/** The canvas of n8n's editor with a workflow that was imported, as its user gets it. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import sharp from 'sharp';
 
-import { first } from '../../../lab/first';
-import type { Editor } from '../../../lab/n8n/editor';
-import { applySettings, type Example } from '../../../lab/n8n/examples';
-
-/** The same workflow with these values in its Settings node. @throws Error for a setting that it does not have */
-export function withSettings(workflow: Example, settings: Record<string, unknown>): Example {
-	const { changed, unused } = applySettings(workflow, settings);
-	if (unused.length > 0) throw new Error(`${workflow.name} has no setting ${unused.join(', ')}`);
-	return changed;
-}
+import { first } from '../first';
+import type { Editor } from './editor';
+import type { Example } from './examples';
 
 /**
  * Imports a file into a new workflow with the editor's "Import from file", and waits until the canvas shows it.
