@@ -131,9 +131,9 @@ class Batch {
 				description: this.progress(),
 			});
 		}
-		this.settleHeldBack();
 		if (this.failures.size === 0) this.results.clear();
 		else if (!this.continues) throw this.firstError();
+		this.settleHeldBack();
 		this.addHints();
 		return this.output;
 	}
