@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 
-import { applySettings, EXAMPLES_FOLDER, readExample } from '../lab/n8n/examples';
+import { applyCredentials, applySettings, EXAMPLES_FOLDER, readExample } from '../lab/n8n/examples';
 import { installN8n, NEWEST_N8N } from '../lab/n8n/installation';
 import { createN8n, type Credential, type N8n, type Workflow } from '../lab/n8n/n8n';
 import { packTarball } from '../lab/n8n/pack';
@@ -75,7 +75,7 @@ export async function setStage({ userFolder, port, onRequest, credentials = [] }
 	const service = { apiKey: realKey ?? SIMULATOR_KEY, baseUrl };
 	const own = { id: 'aiLabToolsDemo', name: 'AILabTools API', type: 'aiLabToolsApi', data: service };
 	await n8n.importCredentials(own, ...credentials);
-	const examples = await readExamples({ folder: OUTPUT_FOLDER, target, template, baseUrl });
+	const examples = await readExamples({ folder: OUTPUT_FOLDER, target, template, baseUrl }, [own, ...credentials]);
 	const ids = await n8n.importWorkflows(...examples.values());
 	const workflows = Object.fromEntries([...examples.keys()].map((key, index) => [key, ids[index]]));
 	return { n8n, target, template, service, workflows };
@@ -116,10 +116,16 @@ async function providePicture(name: 'target' | 'template', given: string | undef
 	return file;
 }
 
-/** Reads the examples, with these values in their Settings nodes where they have them. */
-async function readExamples(settings: Record<string, string>): Promise<Map<string, Workflow>> {
+/** Reads the examples, with these values in their Settings nodes where they have them, and these credentials. */
+async function readExamples(
+	settings: Record<string, string>,
+	credentials: Credential[],
+): Promise<Map<string, Workflow>> {
 	const files = (await readdir(EXAMPLES_FOLDER)).filter((file) => file.endsWith('.json'));
 	const names = files.map((file) => file.replace('.json', ''));
-	const examples = names.map(async (name) => [name, applySettings(await readExample(name), settings).changed] as const);
+	const examples = names.map(async (name) => {
+		const { changed } = applySettings(await readExample(name), settings);
+		return [name, applyCredentials(changed, credentials)] as const;
+	});
 	return new Map(await Promise.all(examples));
 }

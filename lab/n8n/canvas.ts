@@ -27,6 +27,12 @@ export async function importInEditor({ page, goto }: Editor, file: string): Prom
 			.nth(notes - 1)
 			.waitFor();
 	await page.waitForURL(/\/workflow\/(?!new)\w+/);
+	// n8n has chosen the credentials of all nodes but these, whose it chooses when they are opened.
+	for (const { name } of nodes.filter(({ type }) => type === 'n8n-nodes-base.httpRequest')) {
+		await page.locator('[data-test-id="canvas-node"]').filter({ hasText: name }).dblclick();
+		await page.locator('[data-test-id="node-credentials-select"]').waitFor();
+		await page.locator('[data-test-id="ndv-close-button"]').click();
+	}
 	return first(new URL(page.url()).pathname.split('/').slice(2), "workflow's id");
 }
 
@@ -37,7 +43,8 @@ export async function warnings({ page }: Editor): Promise<string[]> {
 	const marked = nodes.filter({ has: any('node-issues', 'node-setup-required', 'canvas-node-status-warning') });
 	// Of a node without a description the editor does not know what could be connected to it.
 	const unknown = nodes.filter({ hasNot: any('canvas-node-input-handle', 'canvas-node-output-handle') });
-	const messages = page.locator('.el-notification, .el-message-box');
+	// n8n tells which credentials it has chosen.
+	const messages = page.locator('.el-notification, .el-message-box').filter({ hasNotText: 'Credentials auto-added' });
 	return (await Promise.all([marked, unknown, messages].map(async (found) => await found.allInnerTexts()))).flat();
 }
 
@@ -46,7 +53,8 @@ export async function pictureCanvas({ page }: Editor): Promise<Buffer> {
 	const before = page.viewportSize();
 	await page.setViewportSize({ width: 1920, height: 1200 });
 	// Its dots would be most of the file.
-	await page.addStyleTag({ content: '[data-test-id="canvas-background"] { display: none }' });
+	const hidden = '[data-test-id="canvas-background"], .el-notification';
+	await page.addStyleTag({ content: `${hidden} { display: none !important }` });
 	// Imported nodes are selected, which shows.
 	await page.locator('.vue-flow__pane').click({ position: { x: 40, y: 80 } });
 	await page.keyboard.press('1');

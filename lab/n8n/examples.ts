@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 
 import type { INode } from 'n8n-workflow';
 
-import type { Workflow } from './n8n';
+import type { Credential, Workflow } from './n8n';
 
 export const EXAMPLES_FOLDER = resolve(__dirname, '../../examples');
 
@@ -35,6 +35,34 @@ export function withSettings(workflow: Example, settings: Record<string, unknown
 	const { changed, unused } = applySettings(workflow, settings);
 	if (unused.length > 0) throw new Error(`${workflow.name} has no setting ${unused.join(', ')}`);
 	return changed;
+}
+
+/**
+ * The same workflow with credentials in the nodes that ask for one of their types. The files name none: one that n8n
+ * does not have is taken for chosen by its editor, which then forgets what the user chooses instead. Without, n8n marks
+ * the nodes, or chooses by itself.
+ */
+export function applyCredentials(workflow: Example, credentials: Array<Omit<Credential, 'data'>>): Example {
+	const nodes = workflow.nodes.map((node) => {
+		const wanted = credentialType(node);
+		const found = credentials.find(({ type }) => type === wanted);
+		return found ? { ...node, credentials: { [found.type]: { id: found.id, name: found.name } } } : node;
+	});
+	return { ...workflow, nodes };
+}
+
+const CREDENTIAL_TYPES: Record<string, string> = {
+	'n8n-nodes-merge-portraits.mergePortraits': 'aiLabToolsApi',
+	'n8n-nodes-merge-portraits.mergePortraitsTool': 'aiLabToolsApi',
+	'n8n-nodes-base.emailSend': 'smtp',
+	'n8n-nodes-base.s3': 's3',
+	'n8n-nodes-base.webhook': 'httpHeaderAuth',
+	'@n8n/n8n-nodes-langchain.lmChatOpenAi': 'openAiApi',
+};
+
+/** An HTTP Request node names the type in its parameters. */
+function credentialType({ type, parameters }: INode): unknown {
+	return CREDENTIAL_TYPES[type] ?? parameters.nodeCredentialType ?? parameters.genericAuthType;
 }
 
 const isAssignment = (value: unknown): value is { id: string; name: string } =>

@@ -1,4 +1,4 @@
-/** The node as its users meet it, in n8n's editor, in a browser. Takes the pictures that the docs show. */
+/** The node as its users meet it, in n8n's editor, in a browser. Takes the picture of it that README shows. */
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -43,11 +43,6 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 	}
 
 	const byId = (id: string, within: Page | Locator = page) => within.locator(`[data-test-id="${id}"]`);
-
-	/** Takes a picture for the docs. */
-	async function picture(name: string): Promise<void> {
-		await editor.screenshot(name, DOCS_IMAGES);
-	}
 
 	async function addWorkflow(parameters: IDataObject = {}, settings: { target?: string; key?: string } = {}) {
 		const { target = 'target.jpg', key } = settings;
@@ -109,7 +104,7 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 			const { file: shown, width } = await drawn(found.locator('img').first());
 			expect(shown).toBe(file);
 			expect(width).toBeGreaterThan(0);
-			await (theme === 'light' ? picture('node-panel') : editor.screenshot('node-panel-dark'));
+			await editor.screenshot(`node-panel-${theme}`);
 
 			await found.click();
 			await page.getByText('Add to workflow').click();
@@ -136,7 +131,7 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 		await byId('credential-save-button').click();
 		await dialog.getByText('More details').click();
 		await dialog.getByText('AILabTools did not accept the API key.').first().waitFor();
-		await picture('message-credential');
+		await editor.screenshot('message-credential');
 		const links = dialog.locator('a[href^="https://www.ailabtools.com/developer"]');
 		expect(await links.count()).toBeGreaterThan(0);
 
@@ -154,7 +149,7 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 		expect([answers[0], answers.at(-1)]).toEqual([401, 200]);
 		await byId('credential-edit-button').click();
 		await dialog.getByText('Connection tested successfully').waitFor();
-		await picture('credential');
+		await editor.screenshot('credential');
 	});
 
 	it('has its fields set, is executed, and shows the merged picture', async () => {
@@ -168,7 +163,7 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 		await byId('execute-previous-node').click();
 		await byId('ndv-input-panel').getByText('target').first().waitFor();
 		await page.getByText('Best results come from').click();
-		await picture('parameters');
+		await editor.screenshot('parameters');
 
 		await byId('node-execute-button').click();
 		const output = byId('output-panel');
@@ -182,7 +177,7 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 		await input.locator('img').or(input.locator('embed')).first().waitFor();
 		const size = page.viewportSize();
 		await page.setViewportSize({ width: 1600, height: 900 });
-		await picture('merged');
+		await editor.screenshot('merged', DOCS_IMAGES);
 		if (size) await page.setViewportSize(size);
 		// n8n takes a type with "tool" in its name for an agent's tool, and warns of parameters that no agent fills in.
 		expect(await output.innerText()).not.toContain('filled by AI');
@@ -236,7 +231,7 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 			await output.getByText(message).first().waitFor();
 			expect(await output.innerText()).toContain(advice);
 			await byId('node-execute-button').getByText('Execute step').waitFor();
-			await picture(name);
+			await editor.screenshot(name);
 		});
 	});
 });

@@ -4,8 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { first } from '../../lab/first';
 import { sha256 } from '../../lab/simulator/exchange';
-import { readExample, withSettings } from '../../lab/n8n/examples';
+import { applyCredentials, readExample, withSettings } from '../../lab/n8n/examples';
 import type { Lab } from '../../lab/n8n/lab';
+import type { Credential } from '../../lab/n8n/n8n';
+import { CREDENTIAL } from '../../lab/n8n/workflows';
 import { openQueueLab } from '../../lab/n8n/queueLab';
 import { portrait } from '../../lab/portraits';
 import { CHUNK_KEY } from '../../lab/services/counterparts';
@@ -16,11 +18,12 @@ const SIDE = { width: 240, height: 240 };
 describe('large-batches in queue mode', () => {
 	let queue: Awaited<ReturnType<typeof openQueueLab>>;
 	let lab: Lab;
+	let key: Credential;
 
 	beforeAll(async () => {
 		queue = await openQueueLab({ name: 'examples-queue', simulator: { latencyMs: 300 } });
 		({ lab } = queue);
-		await lab.call('POST', '/credentials', CHUNK_KEY);
+		key = await lab.call<Credential>('POST', '/credentials', CHUNK_KEY);
 	}, 900_000);
 	afterAll(async () => await queue?.close());
 
@@ -30,7 +33,9 @@ describe('large-batches in queue mode', () => {
 		for (const name of names) await lab.provide(name, await portrait(name, SIDE));
 		await lab.provide('portraits.csv', Buffer.from(['portrait', ...names].join('\n')));
 		const settings = { folder: lab.files, chunkSize: 3 };
-		const id = await lab.addWorkflow(withSettings(await readExample('large-batches'), settings));
+		const credentials = [{ ...CREDENTIAL, type: 'aiLabToolsApi' }, key];
+		const example = applyCredentials(await readExample('large-batches'), credentials);
+		const id = await lab.addWorkflow(withSettings(example, settings));
 		await lab.activate(id);
 		const webhook = `${lab.server.url}/webhook/merge-chunk`;
 		while ((await fetch(webhook, { method: 'POST' })).status === 404) await sleep(100);
