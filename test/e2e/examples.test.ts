@@ -13,7 +13,6 @@ import { EXAMPLES_FOLDER, readExample, type Example } from '../../lab/n8n/exampl
 import { DOCS_IMAGES, openEditor, SCREENSHOT_FOLDER, type Editor } from '../../lab/n8n/editor';
 import { startChatModel, toldOf, type ChatModel } from '../../lab/chatModel';
 import { KEY, openLab, type Execution, type Lab } from '../../lab/n8n/lab';
-import { installGraphicsMagick } from '../../lab/n8n/services';
 import { PHOTOS } from '../../lab/photos';
 import { startPictureHost, type PictureHost } from '../../lab/pictureHost';
 import { faceless, portrait } from '../../lab/portraits';
@@ -46,7 +45,6 @@ describe('examples in n8n 2.41.1', () => {
 	let storage: Counterparts['storage'];
 
 	beforeAll(async () => {
-		await installGraphicsMagick();
 		lab = await openLab({ version: '2.41.1', name: 'examples' });
 		host = await startPictureHost();
 		model = await startChatModel();
