@@ -1,41 +1,76 @@
-/** `npm run demo`: the package in a real n8n, from the tarball to merged pictures. */
+/**
+ * `npm run demo`: two of the examples, from a pair of portraits to a sheet of merged pictures. In n8n's engine, which is there
+ * in seconds; with `-- --n8n` in a whole n8n, which has the packed package installed as its users have it.
+ */
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import type { IRun } from 'n8n-workflow';
 
 import { CACHE_FOLDER } from '../lab/n8n/installation';
 import { contactSheet } from './contactSheet';
+import { prepareEngine } from './engine';
+import { prepareN8n } from './n8n';
 import { atEnd, main, OUTPUT_FOLDER, setStage, step, usesRealService, type Stage } from './stage';
+
+const EXAMPLES = ['first-merge', 'compare-similarities'];
+const SHEET = join(OUTPUT_FOLDER, 'contact-sheet.png');
+
+/** Executes the workflow in `examples` that has this name. */
+type Execute = (name: string) => Promise<Pick<IRun, 'data'> | undefined>;
 
 void main(async () => {
 	const started = Date.now();
+	const { values } = parseArgs({ options: { n8n: { type: 'boolean', default: false } } });
+	await removeOldResults();
+	const stage = await setStage();
+	const execute = values.n8n ? await inN8n(stage) : await inEngine(stage);
+	for (const name of EXAMPLES) {
+		step(`Executing examples/${name}.json`);
+		const run = await execute(name);
+		const error = run?.data.resultData.error;
+		if (error) throw new Error([error.message, error.description].filter(Boolean).join('\n'));
+	}
+	step('Putting the pictures on one sheet');
+	await writeFile(SHEET, await drawSheet(stage));
+	console.log(`
+Done in ${((Date.now() - started) / 1000).toFixed(1)} s. Look at
+   ${SHEET}
+and at the pictures beside it. What you can do next:
+   AILABTOOLS_API_KEY=... npm run demo   merge with the real service; AILABTOOLS_TARGET and AILABTOOLS_TEMPLATE name your pictures
+   npm run demo -- --n8n                 the same in a whole n8n, without stand-ins
+   npm run dev                           n8n's editor, with this package and all examples
+The last two install n8n once, which takes five to ten minutes and 3 GB.`);
+});
+
+async function inEngine(stage: Stage): Promise<Execute> {
+	const execute = await prepareEngine(stage);
+	return async (name) => await execute(found(stage.examples.get(name), name));
+}
+
+async function inN8n(stage: Stage): Promise<Execute> {
 	const userFolder = join(CACHE_FOLDER, 'demo');
 	// n8n keeps the credential, encrypted, in its database: a real key is not to stay there.
 	if (usesRealService) atEnd(() => rm(userFolder, { recursive: true, force: true, maxRetries: 5 }));
-	await removeOldResults();
-	const stage = await setStage({ userFolder });
-	for (const name of ['first-merge', 'compare-similarities']) await execute(stage, name);
+	const { n8n, workflows } = await prepareN8n(stage, userFolder);
+	return async (name) => {
+		const { exitCode, run, stdout, stderr } = await n8n.execute(found(workflows[name], name));
+		if (exitCode !== 0 && !run?.data.resultData.error) throw new Error(`n8n execute did not work:\n${stdout}${stderr}`);
+		return run;
+	};
+}
 
-	step('Putting the pictures on one sheet');
-	await writeFile(join(OUTPUT_FOLDER, 'contact-sheet.png'), await drawSheet(stage));
-	const files = (await readdir(OUTPUT_FOLDER)).map((file) => `   ${relative('', join(OUTPUT_FOLDER, file))}`);
-	console.log(`\nDone in ${((Date.now() - started) / 1000).toFixed(1)} s:\n${files.join('\n')}`);
-});
+function found<T>(value: T | undefined, name: string): T {
+	if (value === undefined) throw new Error(`There is no examples/${name}.json`);
+	return value;
+}
 
 /** All but what the user may have put there. */
 async function removeOldResults(): Promise<void> {
 	const files = await readdir(OUTPUT_FOLDER).catch(() => []);
 	const results = files.filter((file) => /^similarity-|-merged\.|^contact-sheet\.png$/.test(file));
 	await Promise.all(results.map((file) => rm(join(OUTPUT_FOLDER, file))));
-}
-
-async function execute({ n8n, workflows }: Stage, name: string): Promise<void> {
-	step(`Executing examples/${name}.json`);
-	const id = workflows[name];
-	if (id === undefined) throw new Error(`There is no examples/${name}.json`);
-	const { exitCode, run, stdout, stderr } = await n8n.execute(id);
-	const error = run?.data.resultData.error;
-	if (error) throw new Error([error.message, error.description].filter(Boolean).join('\n'));
-	if (exitCode !== 0) throw new Error(`n8n execute did not work:\n${stdout}${stderr}`);
 }
 
 async function drawSheet({ target, template }: Stage): Promise<Buffer> {

@@ -11,6 +11,7 @@ import { hasGraphicsMagick } from '../lab/n8n/services';
 import { portrait } from '../lab/portraits';
 import { startCounterparts } from '../lab/services/counterparts';
 import { requestLine } from '../lab/simulator/requestLine';
+import { prepareN8n } from './n8n';
 import { atEnd, main, OUTPUT_FOLDER, setStage, step, usesRealService } from './stage';
 
 void main(async () => {
@@ -19,12 +20,8 @@ void main(async () => {
 		console.log(`E-mail to ${recipients.join(', ')}: ${mail.subject}`);
 	});
 	atEnd(counterparts.close);
-	const { n8n, service } = await setStage({
-		userFolder,
-		port: 8717,
-		onRequest: (request) => console.log(requestLine(request)),
-		credentials: counterparts.credentials,
-	});
+	const stage = await setStage({ port: 8717, onRequest: (request) => console.log(requestLine(request)) });
+	const { n8n } = await prepareN8n(stage, userFolder, counterparts.credentials);
 	await provideFiles();
 
 	step('Starting the editor');
@@ -49,7 +46,7 @@ they are. To have it: apt-get install graphicsmagick, or brew install graphicsma
 	console.log(`
 Pictures:  ${OUTPUT_FOLDER}
 n8n's log: ${logFile}
-Service:   ${usesRealService ? `${service.baseUrl}. Your key stays, encrypted by n8n, in ${userFolder} until you delete that folder.` : `the simulator. A new credential takes the API Key ${service.apiKey}. Its requests are shown below, as are e-mails.`}
+Service:   ${usesRealService ? `${stage.service.baseUrl}. Your key stays, encrypted by n8n, in ${userFolder} until you delete that folder.` : `the simulator. A new credential takes the API Key ${stage.service.apiKey}. Its requests are shown below, as are e-mails.`}
 After a change of code: Ctrl+C, and npm run dev again. Ctrl+C stops it all.
 
 Login:     ${owner.email}, password ${owner.password}

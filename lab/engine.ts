@@ -37,7 +37,8 @@ import { AiLabToolsApi } from '../credentials/AiLabToolsApi.credentials';
 import { Accounts } from '../nodes/MergePortraits/account/accounts';
 import { systemClock } from '../nodes/MergePortraits/clock';
 import { mergeBatch, type Surroundings } from '../nodes/MergePortraits/mergeBatch';
-import { MergePortraits } from '../nodes/MergePortraits/MergePortraits.node';
+// Without its extension, tsx finds MergePortraits.node.json.
+import { MergePortraits } from '../nodes/MergePortraits/MergePortraits.node.ts';
 import { SIMULATOR_KEY } from './simulator/key';
 
 /** Where n8n keeps binary data: in memory, or on disk. */
@@ -51,22 +52,15 @@ export interface InputFile {
 	mimeType?: string;
 }
 
-export interface EngineOptions {
+export interface EngineOptions extends Partial<Pick<WorkflowRun, 'credentials' | 'settings' | 'resume' | 'onStart'>> {
 	binaryMode?: BinaryMode;
 	/** One input item for each: its binary fields, and its json. */
 	items: Array<{ files?: Record<string, InputFile>; json?: INodeExecutionData['json'] }>;
 	parameters?: INodeParameters;
-	credentials?: { apiKey: string; baseUrl: string };
 	/** Settings of the Merge Portraits node, such as `onError` or `retryOnFail`. */
 	nodeSettings?: Partial<INode>;
-	/** Settings of the workflow. */
-	settings?: IWorkflowSettings;
 	/** Another implementation of the node; by default `nodeOfProcess()`. */
 	nodeType?: INodeType;
-	/** The data of an earlier execution to go on with, as n8n's Retry does. */
-	resume?: IRunExecutionData;
-	/** Called with a function that cancels the execution. */
-	onStart?: (cancel: () => void) => void;
 }
 
 export interface EngineResult {
@@ -105,21 +99,67 @@ const SOURCE = 'Source';
 const NODE = 'Merge Portraits';
 /** Stands for n8n's own address, which nothing here calls. */
 const ADDRESS = 'http://127.0.0.1/';
-const CREDENTIAL_ID = 'credential-1';
 
-/** Runs a workflow of a source and the Merge Portraits node in n8n-core's own engine. */
-export async function runInEngine(options: EngineOptions): Promise<EngineResult> {
-	const binaryData = await binaryDataService(options.binaryMode ?? 'default');
-	const credentials = options.credentials ?? { apiKey: SIMULATOR_KEY, baseUrl: 'http://127.0.0.1:1' };
+/** A workflow as its file has it, and what n8n itself would know. */
+export interface WorkflowRun {
+	nodes: INode[];
+	connections: IConnections;
+	settings?: IWorkflowSettings;
+	/** The name of the node to begin with. */
+	start: string;
+	/** Node types by the last part of their names, such as `set` for `n8n-nodes-base.set`. */
+	types: Record<string, INodeType>;
+	credentials: { apiKey: string; baseUrl: string };
+	/** The data of an earlier execution to go on with, as n8n's Retry does. */
+	resume?: IRunExecutionData;
+	/** Called with a function that cancels the execution. */
+	onStart?: (cancel: () => void) => void;
+	/** Called when a node has run. */
+	onNode?: (name: string, task: ITaskData) => void;
+}
+
+/** Runs a whole workflow in n8n-core's own engine, with binary data where `useBinaryMode` has put it. */
+export async function runWorkflow(options: WorkflowRun): Promise<IRun> {
 	const workflow = createWorkflow(options);
-	const additionalData = createAdditionalData(workflow, credentials);
-	const runExecutionData = options.resume ?? createEmptyRunExecutionData();
-	const engine = new WorkflowExecute(additionalData, 'manual', runExecutionData);
-	const execution = options.resume
+	const additionalData = createAdditionalData(workflow, options.credentials);
+	const { start, resume, onStart, onNode } = options;
+	if (onNode) additionalData.hooks?.addHandler('nodeExecuteAfter', onNode);
+	const engine = new WorkflowExecute(additionalData, 'manual', resume ?? createEmptyRunExecutionData());
+	const execution = resume
 		? engine.processRunExecutionData(workflow)
-		: engine.run({ workflow, startNode: workflow.getNode(SOURCE) ?? undefined });
-	options.onStart?.(() => execution.cancel());
-	const run = await execution;
+		: engine.run({ workflow, startNode: workflow.getNode(start) ?? undefined });
+	onStart?.(() => execution.cancel());
+	return await execution;
+}
+
+/** Runs a workflow of a source and the Merge Portraits node. */
+export async function runInEngine(options: EngineOptions): Promise<EngineResult> {
+	const { items: given, parameters = {}, nodeSettings, nodeType = nodeOfProcess(), ...rest } = options;
+	const binaryData = await useBinaryMode(options.binaryMode ?? 'default');
+	const node = (name: string, type: string): INode => ({
+		id: name,
+		name,
+		type,
+		typeVersion: 1,
+		position: [0, 0],
+		parameters: {},
+	});
+	const run = await runWorkflow({
+		credentials: { apiKey: SIMULATOR_KEY, baseUrl: 'http://127.0.0.1:1' },
+		...rest,
+		start: SOURCE,
+		types: { source: new Source(given), mergePortraits: nodeType },
+		connections: { [SOURCE]: { main: [[{ node: NODE, type: NodeConnectionTypes.Main, index: 0 }]] } },
+		nodes: [
+			node(SOURCE, 'test.source'),
+			{
+				...node(NODE, 'n8n-nodes-merge-portraits.mergePortraits'),
+				parameters,
+				credentials: { aiLabToolsApi: { id: 'credential-1', name: 'AILabTools API' } },
+				...nodeSettings,
+			},
+		],
+	});
 	const task = run.data.resultData.runData[NODE]?.at(-1);
 	if (task === undefined) throw run.data.resultData.error ?? new UnexpectedError('The node was not run');
 	const [items, errorItems] = task.data?.main ?? [];
@@ -136,18 +176,15 @@ export async function runInEngine(options: EngineOptions): Promise<EngineResult>
 	};
 }
 
-async function binaryDataService(mode: BinaryMode): Promise<BinaryDataService> {
+/** Has n8n keep binary data there from now on. */
+export async function useBinaryMode(mode: BinaryMode): Promise<BinaryDataService> {
 	Container.get(BinaryDataConfig).mode = mode;
 	const service = Container.get(BinaryDataService);
 	await service.init();
 	return service;
 }
 
-function createWorkflow({ items, parameters = {}, nodeSettings, settings, nodeType }: EngineOptions): Workflow {
-	const types: Record<string, INodeType> = {
-		source: new Source(items),
-		mergePortraits: nodeType ?? nodeOfProcess(),
-	};
+function createWorkflow({ nodes, connections, settings, types }: WorkflowRun): Workflow {
 	const find = (type: string) => {
 		// As an agent's tool, n8n has a node as a type of its own.
 		const found = types[type.split('.').at(-1)?.replace(/Tool$/, '') ?? ''];
@@ -159,33 +196,7 @@ function createWorkflow({ items, parameters = {}, nodeSettings, settings, nodeTy
 		getByNameAndVersion: find,
 		getKnownTypes: () => ({}),
 	};
-	const node = (name: string, type: string, rest: Partial<INode> = {}): INode => ({
-		id: name,
-		name,
-		type,
-		typeVersion: 1,
-		position: [0, 0],
-		parameters: {},
-		...rest,
-	});
-	const connections: IConnections = {
-		[SOURCE]: { main: [[{ node: NODE, type: NodeConnectionTypes.Main, index: 0 }]] },
-	};
-	return new Workflow({
-		id: 'workflow-1',
-		active: false,
-		nodeTypes,
-		connections,
-		settings,
-		nodes: [
-			node(SOURCE, 'test.source'),
-			node(NODE, 'n8n-nodes-merge-portraits.mergePortraits', {
-				parameters,
-				credentials: { aiLabToolsApi: { id: CREDENTIAL_ID, name: 'AILabTools API' } },
-				...nodeSettings,
-			}),
-		],
-	});
+	return new Workflow({ id: 'workflow-1', active: false, nodeTypes, connections, settings, nodes });
 }
 
 /** Hands out the test's items, its files put into n8n's binary store as any node would. */
@@ -220,10 +231,10 @@ class Source implements INodeType {
 }
 
 async function notNeeded(): Promise<never> {
-	throw new UnexpectedError('Not needed in these tests');
+	throw new UnexpectedError('Not needed here');
 }
 
-/** Gives out the test's credential and signs with the package's own `authenticate`. */
+/** Gives out the one credential and signs with the package's own `authenticate`. */
 class CredentialsHelper extends ICredentialsHelper {
 	constructor(private readonly data: ICredentialDataDecryptedObject) {
 		super();

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
-import type { INode } from 'n8n-workflow';
+import type { IConnections, INode } from 'n8n-workflow';
 
 import type { Credential, Workflow } from './n8n';
 
@@ -10,6 +10,7 @@ export const EXAMPLES_FOLDER = resolve(__dirname, '../../examples');
 
 export interface Example extends Workflow {
 	nodes: INode[];
+	connections: IConnections;
 }
 
 export async function readExample(name: string): Promise<Example> {

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { openLab, type Lab, type LabOptions } from './lab';
 import type { N8n } from './n8n';
 import { freePort } from './processes';
-import { installServices, startPostgres, startRedis, type Service } from './services';
+import { startPostgres, startRedis, type Service } from './services';
 
 type Worker = Awaited<ReturnType<N8n['startWorker']>>;
 
@@ -26,7 +26,6 @@ export async function openQueueLab({ env, workers: count = 2, ...options }: Queu
 	}
 
 	try {
-		await installServices();
 		services.push(await startRedis());
 		services.push(await startPostgres());
 		lab = await openLab({

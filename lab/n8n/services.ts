@@ -23,35 +23,12 @@ export interface Service {
 	stop(): Promise<void>;
 }
 
-/** Installs what is missing for queue mode. @throws Error where that takes a user who may, or a system that is not Debian's */
-export async function installServices(): Promise<void> {
-	await installPackages([
-		...(existsSync('/usr/bin/redis-server') ? [] : ['redis-server']),
-		...(postgresFolder() ? [] : ['postgresql']),
-	]);
-}
-
 /** Whether n8n's Edit Image node finds what it calls. */
 export async function hasGraphicsMagick(): Promise<boolean> {
 	return await run('gm', ['version']).then(
 		() => true,
 		() => false,
 	);
-}
-
-/** Installs it where it is missing. @throws Error as `installServices` does */
-export async function installGraphicsMagick(): Promise<void> {
-	if (!(await hasGraphicsMagick())) await installPackages(['graphicsmagick']);
-}
-
-async function installPackages(missing: string[]): Promise<void> {
-	if (missing.length === 0) return;
-	const install = async () => await run('apt-get', ['install', '--yes', '--no-install-recommends', ...missing]);
-	// On a bare machine the lists of packages may be missing or old.
-	await install().catch(async () => {
-		await run('apt-get', ['update']);
-		await install();
-	});
 }
 
 export async function startRedis(): Promise<Service> {

@@ -164,6 +164,6 @@ describe(`AI Agent 3.1 in n8n ${NEWEST_N8N}`, () => {
 		lab.simulator.setFault(() => ({ kind: 'status', status: 429, code: 'ERROR_NOT_ENOUGH_CREDITS' }));
 		const { told } = await ask({ ...urls('/ben.png'), similarity: 0.9 });
 		expect(itemOf(told)).toEqual({ error: expect.stringContaining('has not enough credits. What to do: Buy credits') });
-		expect(told).not.toContain('simulator-key');
+		expect(told).not.toContain(SIMULATOR_KEY);
 	});
 });

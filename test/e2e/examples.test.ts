@@ -18,7 +18,6 @@ import { NEWEST_N8N } from '../../lab/n8n/installation';
 import { openLab, type Execution, type Lab } from '../../lab/n8n/lab';
 import type { Credential } from '../../lab/n8n/n8n';
 import { CREDENTIAL } from '../../lab/n8n/workflows';
-import { installGraphicsMagick } from '../../lab/n8n/services';
 import { PHOTOS } from '../../lab/photos';
 import { startSite, type Site } from '../../lab/site';
 import { faceless, portrait } from '../../lab/portraits';
@@ -50,7 +49,6 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 	const credentials: Array<Omit<Credential, 'data'>> = [{ ...CREDENTIAL, type: 'aiLabToolsApi' }];
 
 	beforeAll(async () => {
-		await installGraphicsMagick();
 		lab = await openLab({ name: 'examples' });
 		host = await startSite();
 		model = await startChatModel();

@@ -43,6 +43,11 @@ const chat = (): Item => {
 		files: { data0: file(one), data1: file(other) },
 	};
 };
+/** As n8n's binary mode `combined` has them: within the JSON. */
+const combined = (): Item => {
+	const binary = (bytes: Buffer) => ({ data: bytes.toString('base64'), mimeType: 'image/png', fileName: 'photo.png' });
+	return { json: { whole: binary(third), _files: { photo: binary(one) }, list: [binary(one), binary(other)] } };
+};
 
 async function run(item: Item, given: NodeParameterValueType, options: Partial<EngineOptions> = {}) {
 	const template = '={{ $("Source").first().binary.template }}';
@@ -76,6 +81,10 @@ describe.each<BinaryMode>(['default', 'filesystem'])('binary mode %s', (binaryMo
 		['chat: the first file', chat, 'files[0]', 'one'],
 		['chat: the second', chat, 'files[1].fileName', 'other'],
 		['chat: its field', chat, 'data1', 'other'],
+		['combined: the path', combined, '_files.photo', 'one'],
+		['combined: the name', combined, 'photo', 'one'],
+		['combined: a field of the JSON', combined, 'whole', 'third'],
+		['combined: the second of a list', combined, 'list[1]', 'other'],
 		['form: an expression for what it says of the file', form, "={{ $json['Your photo'] }}", 'one'],
 		['form: an expression for the list', formOfLists, "={{ $json['Your photo'] }}", 'one'],
 		['chat: an expression for a file', chat, '={{ $json.files[1] }}', 'other'],

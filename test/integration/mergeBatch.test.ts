@@ -234,7 +234,9 @@ describe('a cancelled execution', () => {
 		const onStart = (stop: () => void) => {
 			cancel = stop;
 		};
-		const execution = run(20, { onStart }).catch((error: unknown) => error);
+		// n8n then begins again even though it has been cancelled.
+		const nodeSettings = { retryOnFail: true, maxTries: 2, waitBetweenTries: 1 };
+		const execution = run(20, { onStart, nodeSettings }).catch((error: unknown) => error);
 		while (simulator.requests.filter(({ status }) => fault.kind === 'hang' || status).length < 3) await sleep(5);
 		const cancelledAt = performance.now();
 		cancel();

@@ -88,6 +88,11 @@ describe('the picture', () => {
 		expect(toTarget[4]).toBeLessThan(first(toTarget, 'difference') / 2);
 	});
 
+	it('merges as n8n loads it: built, with nothing brought by the tests', async () => {
+		const { items } = await run({ nodeType: new MergePortraits() });
+		expect(items).toMatchObject([{ json: { mergePortraits: { attempts: 1 } }, pairedItem: { item: 0 } }]);
+	});
+
 	it('keeps a PNG answer a PNG', async () => {
 		const png = await startSimulator({ outputFormat: 'png' });
 		const { items, read } = await run({ credentials: { apiKey: SIMULATOR_KEY, baseUrl: png.baseUrl } });
@@ -420,4 +425,11 @@ describe('the answer', () => {
 		expect(task.error?.description).toContain('“Bad header ailabapi-api-key: ***”');
 		expect(JSON.stringify(execution)).not.toContain(SIMULATOR_KEY);
 	});
+});
+
+test('a picture that is gone from n8n is told in the words of n8n, with its item', async () => {
+	const gone = "={{ { id: 'filesystem-v2:gone', data: 'filesystem-v2', mimeType: 'image/png' } }}";
+	const { task } = await run({ binaryMode: 'filesystem', parameters: { targetBinaryPropertyName: gone } });
+	expect(task.error?.message).toMatch(/\[item 0\]$/);
+	expect(simulator.requests).toHaveLength(0);
 });

@@ -1,10 +1,13 @@
 /** Pictures from URLs, in n8n-core's engine, from a host of which every request is looked at. */
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
 import type { ClientRequest } from 'node:http';
 
 import type * as N8nConfig from '@n8n/config';
 import type * as Di from '@n8n/di';
+import { SMTPServer } from 'smtp-server';
 
 import { nodeOfProcess, type EngineOptions } from '../../lab/engine';
 import { first } from '../../lab/first';
@@ -82,6 +85,12 @@ describe.each(['default', 'filesystem'] as const)('binary mode %s', (binaryMode)
 		}
 	});
 
+	it('keeps a name with a per cent sign that encodes nothing', async () => {
+		host.serve('/50%.png', { body: target });
+		await run({ targetUrl: `${host.url}/50%.png` }, { binaryMode });
+		expect(first(simulator.requests, 'request').files.image_target).toMatchObject({ fileName: '50%.png' });
+	});
+
 	it('downloads one URL once for ten items, of which many run at a time', async () => {
 		const names = ['ben', 'cleo'];
 		host.serve('/cleo.png', { body: await portrait('cleo') });
@@ -137,6 +146,13 @@ describe('redirects', () => {
 			expect(message).toBe(`'Target URL' is redirected by ${here()} to ${protocol}, allowed: http and https [item 0]`);
 		},
 	);
+
+	it('to what is no URL are told', async () => {
+		host.serve('/old.png', { status: 302, headers: { location: 'http://[' } });
+		expect((await told(`${host.url}/old.png`)).message).toBe(
+			`'Target URL' is redirected by ${here()} to no URL [item 0]`,
+		);
+	});
 
 	it('in a circle end', async () => {
 		host.serve('/round.png', { status: 302, headers: { location: '/round.png' } });
@@ -301,6 +317,20 @@ describe('a host that does not give the file', () => {
 			"'Target URL' could not be downloaded: the connection to 127.0.0.1:1/ben.png could not be made [item 0]",
 		);
 		expect(description).toContain('(ECONNREFUSED)');
+	});
+
+	it('that can make no secure connection is told', async () => {
+		// Its certificate is its own, of which it warns.
+		const warning = jest.spyOn(console, 'error').mockImplementation();
+		const server = new SMTPServer({ secure: true }).on('error', () => undefined);
+		warning.mockRestore();
+		await once(server.listen(0, '127.0.0.1'), 'listening');
+		const { port }: Pick<AddressInfo, 'port'> = Object(server.server.address());
+		const { message } = await told(`https://127.0.0.1:${port}/ben.png`, { maxRetries: 0 });
+		await new Promise<void>((resolve) => server.close(resolve));
+		expect(message).toBe(
+			`'Target URL' could not be downloaded: no secure connection to 127.0.0.1:${port}/ben.png could be made [item 0]`,
+		);
 	});
 
 	it.each<[string, Parameters<Site['serve']>[1]]>([

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import { readAnswer } from '../../nodes/MergePortraits/api/answer';
+import { networkCode } from '../../nodes/MergePortraits/http';
 
 const apiKey = ['key', 'of+an=account'].join('/');
 
@@ -146,4 +147,10 @@ test('the more precise code goes before the older one, and HTTP 200 with an erro
 	expect(refused(JSON.stringify({ ...body, error_detail: undefined }))).toMatchObject({
 		code: 'FILE_CONTENT_NON_COMPLIANCE',
 	});
+});
+
+test("where there is no answer, Node's code is found however deep it is wrapped, and not made up", () => {
+	const lost = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+	expect(networkCode(new Error('n8n', { cause: new Error('axios', { cause: lost }) }))).toBe('ECONNRESET');
+	expect(networkCode(new Error('n8n', { cause: 'unknown' }))).toBeUndefined();
 });

@@ -1,6 +1,7 @@
 import { Accounts } from '../../nodes/MergePortraits/account/accounts';
 import { Gate, type Lane, type Turn } from '../../nodes/MergePortraits/account/gate';
 import { Limits, type Sent, type Verdict } from '../../nodes/MergePortraits/account/limits';
+import { KnownResults } from '../../nodes/MergePortraits/account/results';
 import { VirtualClock } from '../virtualClock';
 
 const SERVICE_MS = 1_000;
@@ -179,6 +180,7 @@ test('a pair that has waited for something else goes on, and ends', async () => 
 	if (place) turn?.answered(place, 'taken');
 	turn?.end();
 	turn?.end();
+	turn?.stepAside();
 	expect([lane.held, lane.aside, lane.active]).toEqual([0, 0, 0]);
 });
 
@@ -235,6 +237,15 @@ test('there is no timer while nothing waits', async () => {
 	lane.close();
 	expect(scene.clock.pending).toBe(0);
 	expect(await work).toBe('closed');
+});
+
+test('of the merged pictures, 4,096 are remembered, and those not asked for longest are forgotten', () => {
+	const known = new KnownResults();
+	const result = { binary: { data: '', mimeType: 'image/png' }, extension: 'png', attempts: 1 };
+	for (let index = 0; index < 4_096; index++) known.set(String(index), result);
+	expect(known.get('0')).toBe(result);
+	known.set('one more', result);
+	expect(['0', '1', '2', 'one more'].map((key) => known.get(key) !== undefined)).toEqual([true, false, true, true]);
 });
 
 describe('accounts', () => {

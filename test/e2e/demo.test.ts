@@ -1,0 +1,9 @@
+import { expectPictures, runDemo } from '../demo';
+
+test('npm run demo -- --n8n leaves the pictures, merged in a whole n8n', async () => {
+	const run = await runDemo('demo-n8n', ['--n8n']);
+	expect(run).toMatchObject({ exitCode: 0, stderr: '' });
+	await expectPictures(run);
+	expect(run.stdout).toContain('installing it in n8n as a community node');
+	expect(run.stdout).not.toContain('stand-in');
+}, 600_000);
