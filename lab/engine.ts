@@ -42,27 +42,26 @@ import { MergePortraits } from '../nodes/MergePortraits/MergePortraits.node';
 /** Where n8n keeps binary data: in memory, or on disk. */
 export type BinaryMode = 'default' | 'filesystem';
 
-/** A file as an upstream node hands it on. */
+/** A file from an upstream node. */
 export interface InputFile {
 	bytes: Buffer;
 	fileName?: string;
-	/** What the upstream node claims, true or not; `application/octet-stream` by default. */
+	/** What the upstream node claims, true or not; default `application/octet-stream`. */
 	mimeType?: string;
 }
 
 export interface EngineOptions {
 	binaryMode?: BinaryMode;
-	/** One input item for each: its binary fields, and its json. */
+	/** The input items: their binary fields, and their json. */
 	items: Array<{ files?: Record<string, InputFile>; json?: INodeExecutionData['json'] }>;
 	parameters?: INodeParameters;
 	credentials?: { apiKey: string; baseUrl: string };
 	/** Settings of the Merge Portraits node, such as `onError` or `retryOnFail`. */
 	nodeSettings?: Partial<INode>;
-	/** Settings of the workflow. */
 	settings?: IWorkflowSettings;
-	/** Another implementation of the node; by default `nodeOfProcess()`. */
+	/** Another implementation of the node; default `nodeOfProcess()`. */
 	nodeType?: INodeType;
-	/** The data of an earlier execution to go on with, as n8n's Retry does. */
+	/** The data of an earlier execution to continue, as n8n's Retry does. */
 	resume?: IRunExecutionData;
 	/** Called with a function that cancels the execution. */
 	onStart?: (cancel: () => void) => void;
@@ -73,7 +72,7 @@ export interface EngineResult {
 	items: INodeExecutionData[];
 	/** Items of the error output, where On Error is `continueErrorOutput`. */
 	errorItems: INodeExecutionData[];
-	/** What the run of Merge Portraits left behind: error, hints, times. */
+	/** What the run of Merge Portraits left: error, hints, times. */
 	task: ITaskData;
 	run: IRun;
 	/** The bytes of a binary, wherever n8n keeps it. */
@@ -82,7 +81,7 @@ export interface EngineResult {
 	pathOf(binaryId: string): string;
 }
 
-// n8n-core's own copies: npm may have put other versions of them at the top level.
+// n8n-core's own copies: npm may have put other versions at the top level.
 const requireOfEngine = createRequire(require.resolve('n8n-core'));
 const { Container }: typeof Di = requireOfEngine('@n8n/di');
 const { Logger }: typeof BackendCommon = requireOfEngine('@n8n/backend-common');
@@ -90,7 +89,7 @@ const { Logger }: typeof BackendCommon = requireOfEngine('@n8n/backend-common');
 /** n8n's logger, to see what a node writes. */
 export const logger = Container.get(Logger);
 
-/** The node as a process of n8n of its own has it: with nothing learned of any account, and nothing remembered. */
+/** The node as in a fresh n8n process: nothing learned of any account, nothing remembered. */
 export function nodeOfProcess(surroundings: Partial<Surroundings> = {}): INodeType {
 	const { clock = systemClock, random = Math.random, accounts = new Accounts(clock, random) } = surroundings;
 	const node: INodeType = new MergePortraits();
@@ -106,7 +105,7 @@ const NODE = 'Merge Portraits';
 const ADDRESS = 'http://127.0.0.1/';
 const CREDENTIAL_ID = 'credential-1';
 
-/** Runs a workflow of a source and the Merge Portraits node in n8n-core's own engine. */
+/** Runs a workflow of a source and the Merge Portraits node in n8n-core's engine. */
 export async function runInEngine(options: EngineOptions): Promise<EngineResult> {
 	const binaryData = await binaryDataService(options.binaryMode ?? 'default');
 	const credentials = options.credentials ?? { apiKey: 'simulator-key', baseUrl: 'http://127.0.0.1:1' };
@@ -148,7 +147,7 @@ function createWorkflow({ items, parameters = {}, nodeSettings, settings, nodeTy
 		mergePortraits: nodeType ?? nodeOfProcess(),
 	};
 	const find = (type: string) => {
-		// As an agent's tool, n8n has a node as a type of its own.
+		// As an agent's tool, a node has a type of its own.
 		const found = types[type.split('.').at(-1)?.replace(/Tool$/, '') ?? ''];
 		if (found === undefined) throw new UnexpectedError(`Unknown node type ${type}`);
 		return found;
@@ -187,7 +186,7 @@ function createWorkflow({ items, parameters = {}, nodeSettings, settings, nodeTy
 	});
 }
 
-/** Hands out the test's items, its files put into n8n's binary store as any node would. */
+/** Outputs the given items, with their files in n8n's binary store as any node would have them. */
 class Source implements INodeType {
 	description = {
 		displayName: 'Source',
@@ -219,10 +218,10 @@ class Source implements INodeType {
 }
 
 async function notNeeded(): Promise<never> {
-	throw new UnexpectedError('Not needed in these tests');
+	throw new UnexpectedError('Not needed here');
 }
 
-/** Gives out the test's credential and signs with the package's own `authenticate`. */
+/** Gives the credential, and signs with the package's own `authenticate`. */
 class CredentialsHelper extends ICredentialsHelper {
 	constructor(private readonly data: ICredentialDataDecryptedObject) {
 		super();
@@ -238,7 +237,7 @@ class CredentialsHelper extends ICredentialsHelper {
 
 	async authenticate(credentials: ICredentialDataDecryptedObject, _type: string, request: IHttpRequestOptions) {
 		const { authenticate } = new AiLabToolsApi();
-		if (typeof authenticate !== 'function') throw new UnexpectedError('authenticate is no function');
+		if (typeof authenticate !== 'function') throw new UnexpectedError('authenticate is not a function');
 		return await authenticate(credentials, request);
 	}
 
