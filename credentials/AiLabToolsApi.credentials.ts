@@ -23,7 +23,7 @@ export class AiLabToolsApi implements ICredentialType {
 
 	icon: Icon = { light: 'file:../icons/mergePortraits.svg', dark: 'file:../icons/mergePortraits.dark.svg' };
 
-	// Where a key is made, which is what somebody with this dialog before them needs.
+	// The page where keys are created: what somebody looking at this dialog needs.
 	documentationUrl = 'https://www.ailabtools.com/developer';
 
 	properties: INodeProperties[] = [
@@ -34,7 +34,7 @@ export class AiLabToolsApi implements ICredentialType {
 			typeOptions: { password: true },
 			default: '',
 			required: true,
-			hint: 'Make it in the developer console of AILabTools: https://www.ailabtools.com/developer',
+			hint: 'Create it in the AILabTools developer console: https://www.ailabtools.com/developer',
 		},
 		{
 			displayName: 'Base URL',
@@ -57,9 +57,8 @@ export class AiLabToolsApi implements ICredentialType {
 
 	/**
 	 * Asks for the balance, which is free. A page that answers 200 is not enough: the rules look for AILabTools' envelope
-	 * with its list of balances. They read bodies of every status, since n8n 1 has words of its own for statuses. A rule
-	 * makes the test fail when the field has the value; `undefined`: when there is none. The first that does so speaks.
-	 * n8n shows no text when a test succeeds, so the balance stays untold.
+	 * with its list of balances, whatever the status, since n8n 1 has its own messages for statuses. A rule fails the test
+	 * when its field has the value, or with `undefined` when the field is absent; the first one that fails is shown.
 	 */
 	test: ICredentialTestRequest = {
 		request: {
@@ -86,7 +85,7 @@ export class AiLabToolsApi implements ICredentialType {
 			failWhen(
 				'data[0].balance',
 				undefined,
-				'AILabTools did not tell the balance of this key. Test the credential again later. If it stays like this, contact AILabTools support.',
+				'AILabTools did not report the balance of this key. Test the credential again later. If it stays like this, contact AILabTools support.',
 			),
 		],
 	};

@@ -44,17 +44,17 @@ import { SIMULATOR_KEY } from './simulator/key';
 /** Where n8n keeps binary data: in memory, or on disk. */
 export type BinaryMode = 'default' | 'filesystem';
 
-/** A file as an upstream node hands it on. */
+/** A file from an upstream node. */
 export interface InputFile {
 	bytes: Buffer;
 	fileName?: string;
-	/** What the upstream node claims, true or not; `application/octet-stream` by default. */
+	/** What the upstream node claims, true or not; default `application/octet-stream`. */
 	mimeType?: string;
 }
 
 export interface EngineOptions extends Partial<Pick<WorkflowRun, 'credentials' | 'settings' | 'resume' | 'onStart'>> {
 	binaryMode?: BinaryMode;
-	/** One input item for each: its binary fields, and its json. */
+	/** The input items: their binary fields, and their json. */
 	items: Array<{ files?: Record<string, InputFile>; json?: INodeExecutionData['json'] }>;
 	parameters?: INodeParameters;
 	/** Settings of the Merge Portraits node, such as `onError` or `retryOnFail`. */
@@ -68,7 +68,7 @@ export interface EngineResult {
 	items: INodeExecutionData[];
 	/** Items of the error output, where On Error is `continueErrorOutput`. */
 	errorItems: INodeExecutionData[];
-	/** What the run of Merge Portraits left behind: error, hints, times. */
+	/** What the run of Merge Portraits left: error, hints, times. */
 	task: ITaskData;
 	run: IRun;
 	/** The bytes of a binary, wherever n8n keeps it. */
@@ -77,7 +77,7 @@ export interface EngineResult {
 	pathOf(binaryId: string): string;
 }
 
-// n8n-core's own copies: npm may have put other versions of them at the top level.
+// n8n-core's own copies: npm may have put other versions at the top level.
 const requireOfEngine = createRequire(require.resolve('n8n-core'));
 const { Container }: typeof Di = requireOfEngine('@n8n/di');
 const { Logger }: typeof BackendCommon = requireOfEngine('@n8n/backend-common');
@@ -85,7 +85,7 @@ const { Logger }: typeof BackendCommon = requireOfEngine('@n8n/backend-common');
 /** n8n's logger, to see what a node writes. */
 export const logger = Container.get(Logger);
 
-/** The node as a process of n8n of its own has it: with nothing learned of any account, and nothing remembered. */
+/** The node as in a fresh n8n process: nothing learned of any account, nothing remembered. */
 export function nodeOfProcess(surroundings: Partial<Surroundings> = {}): INodeType {
 	const { clock = systemClock, random = Math.random, accounts = new Accounts(clock, random) } = surroundings;
 	const node: INodeType = new MergePortraits();
@@ -186,7 +186,7 @@ export async function useBinaryMode(mode: BinaryMode): Promise<BinaryDataService
 
 function createWorkflow({ nodes, connections, settings, types }: WorkflowRun): Workflow {
 	const find = (type: string) => {
-		// As an agent's tool, n8n has a node as a type of its own.
+		// As an agent's tool, a node has a type of its own.
 		const found = types[type.split('.').at(-1)?.replace(/Tool$/, '') ?? ''];
 		if (found === undefined) throw new UnexpectedError(`Unknown node type ${type}`);
 		return found;
@@ -199,7 +199,7 @@ function createWorkflow({ nodes, connections, settings, types }: WorkflowRun): W
 	return new Workflow({ id: 'workflow-1', active: false, nodeTypes, connections, settings, nodes });
 }
 
-/** Hands out the test's items, its files put into n8n's binary store as any node would. */
+/** Outputs the given items, with their files in n8n's binary store as any node would have them. */
 class Source implements INodeType {
 	description = {
 		displayName: 'Source',
@@ -234,7 +234,7 @@ async function notNeeded(): Promise<never> {
 	throw new UnexpectedError('Not needed here');
 }
 
-/** Gives out the one credential and signs with the package's own `authenticate`. */
+/** Gives the credential, and signs with the package's own `authenticate`. */
 class CredentialsHelper extends ICredentialsHelper {
 	constructor(private readonly data: ICredentialDataDecryptedObject) {
 		super();
@@ -250,7 +250,7 @@ class CredentialsHelper extends ICredentialsHelper {
 
 	async authenticate(credentials: ICredentialDataDecryptedObject, _type: string, request: IHttpRequestOptions) {
 		const { authenticate } = new AiLabToolsApi();
-		if (typeof authenticate !== 'function') throw new UnexpectedError('authenticate is no function');
+		if (typeof authenticate !== 'function') throw new UnexpectedError('authenticate is not a function');
 		return await authenticate(credentials, request);
 	}
 

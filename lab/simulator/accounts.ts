@@ -3,13 +3,13 @@ import { MERGE_CREDITS, Refusal } from './rules';
 
 export interface AccountOptions {
 	key: string;
-	/** The balance: a merge costs 8; default Infinity. */
+	/** The balance; a merge costs 8; default Infinity. */
 	credits?: number;
 	/** Merge requests at a time; default Infinity. */
 	maxConcurrentRequests?: number;
 	/** Merge requests accepted per second; default Infinity. */
 	maxRequestsPerSecond?: number;
-	/** What a second is; default `slidingWindow`. */
+	/** How requests per second are counted; default `slidingWindow`. */
 	rateLimit?: RateLimit;
 	/** Whether every request is refused with 403. */
 	locked?: boolean;
@@ -17,9 +17,9 @@ export interface AccountOptions {
 
 /**
  * How a limit per second is counted:
- * - `slidingWindow`: in the 1000 ms before the request
+ * - `slidingWindow`: over the 1000 ms before the request
  * - `fixedWindow`: since the clock's second began
- * - `tokenBucket`: a bucket that holds one second's requests, full at first, refilled evenly
+ * - `tokenBucket`: by a bucket that holds one second's requests, full at first, refilled evenly
  */
 export type RateLimit = 'slidingWindow' | 'fixedWindow' | 'tokenBucket';
 
@@ -47,8 +47,8 @@ export class Account {
 	}
 
 	/**
-	 * Lets a request in, to be followed by `leave`. Refused ones count towards no limit.
-	 * @param now in ms, of a clock that never goes back
+	 * Lets a request in; `leave` must follow. Refused requests count towards no limit.
+	 * @param now in ms, from a clock that never goes back
 	 * @throws Refusal (429)
 	 */
 	enter(now: number): void {
@@ -63,7 +63,7 @@ export class Account {
 		this.running--;
 	}
 
-	/** Sets the price of one merge aside, to be charged when it is done. @throws Refusal (429) */
+	/** Reserves the price of one merge, to be charged when it is done. @throws Refusal (429) */
 	reserve(): void {
 		if (this.credits - this.reserved < MERGE_CREDITS) {
 			throw new Refusal('ERROR_NOT_ENOUGH_CREDITS', 'not enough credits left');
@@ -76,7 +76,7 @@ export class Account {
 		this.credits -= MERGE_CREDITS;
 	}
 
-	/** How many more requests the limit per second takes at this moment. */
+	/** How many more requests the limit per second allows now. */
 	private leftThisSecond(now: number): number {
 		if (this.maxRequestsPerSecond === Infinity) return Infinity;
 		if (this.rateLimit === 'tokenBucket') {

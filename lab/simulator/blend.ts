@@ -1,4 +1,4 @@
-/** The simulator's picture work: what a file holds, whether there is a face in it, and one face put in another's place. */
+/** The simulator's work on pictures: reading a file, finding a face in it, and putting one face in place of another. */
 import { decode as decodeBmp } from 'bmp-ts';
 import sharp from 'sharp';
 
@@ -8,11 +8,11 @@ export type PictureFormat = 'jpeg' | 'png' | 'bmp';
 export interface PictureHeader {
 	width: number;
 	height: number;
-	/** Whether the file has grey only: JPEG of one component, PNG of colour type 0 or 4. A BMP always counts as coloured. */
+	/** Whether the file stores grey only: a JPEG with one component, a PNG of colour type 0 or 4. A BMP counts as coloured. */
 	greyscale: boolean;
 }
 
-/** Pixels: three bytes each, red, green and blue, row by row from the top left. */
+/** Pixels of three bytes, red, green and blue, row by row from the top left. */
 export interface Picture {
 	width: number;
 	height: number;
@@ -20,44 +20,44 @@ export interface Picture {
 }
 
 /**
- * Where a face is taken to be: round the picture's middle, its half-axes as parts of the picture's shorter side.
- * A real service looks for the face; the drawn portraits of the tests have it here.
+ * Where a face is assumed to be: around the picture's middle, with half-axes as parts of the picture's shorter side.
+ * A real service looks for the face; the drawn portraits have it here.
  */
 export const FACE = { halfWidth: 0.25, halfHeight: 0.26 };
 
-/** The part of its radius within which the face is not feathered. */
+/** The part of the face's radius up to which it is not feathered. */
 const FEATHER_FROM = 0.85;
 
-/** At which similarity the features turn: those of the face's upper half, and those of its lower half. */
+/** At which similarity the features switch to the target's: in the face's upper half, and in its lower half. */
 const TURNS = { upper: 0.6, lower: 0.2 };
 
-/** From the similarity at which a feature begins to turn to that at which it has turned. */
+/** Over how much similarity a feature switches. */
 const TURN_WIDTH = 0.1;
 
-/** How far a pixel's colour may be from the skin's to pass for skin; twice as far it is none. */
+/** How far from the skin's a pixel's colour may be and still count fully as skin; twice as far, it does not count. */
 const SKIN_RANGE = 18;
 
-/** The least standard deviation, of 255, that a face's pixels have in some channel. A plain wall has none. */
+/** The least standard deviation, of 255, of a face's pixels in at least one channel. A plain wall has none. */
 const FACE_VARIATION = 4;
 
-/** The format by the file's first bytes, or undefined for any other than the three. */
+/** The format by the file's first bytes; undefined for any but these three. */
 export function formatOf(file: Buffer): PictureFormat | undefined {
 	if (file.subarray(0, 3).equals(Buffer.from([0xff, 0xd8, 0xff]))) return 'jpeg';
 	if (file.subarray(0, 8).equals(Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'))) return 'png';
 	return file.subarray(0, 2).toString('latin1') === 'BM' ? 'bmp' : undefined;
 }
 
-/** Reads the header; throws on a file that is broken there. */
+/** Reads the header; throws if that is broken. */
 export async function readHeader(file: Buffer, format: PictureFormat): Promise<PictureHeader> {
 	if (format === 'bmp') {
-		// A height below zero means rows from the top down.
+		// A negative height means rows from the top down.
 		return { width: file.readInt32LE(18), height: Math.abs(file.readInt32LE(22)), greyscale: false };
 	}
 	const { width, height, channels } = await sharp(file).metadata();
 	return { width, height, greyscale: channels < 3 };
 }
 
-/** Decodes a file's pixels, transparency upon white; throws on one that is broken or ends too early. */
+/** Decodes a file's pixels, transparent ones on white; throws on a file that is broken or ends early. */
 export async function decode(file: Buffer, format: PictureFormat): Promise<Picture> {
 	if (format === 'bmp') {
 		const { data, width, height } = decodeBmp(file, { toRGBA: true });
@@ -73,10 +73,9 @@ export async function hasFace(picture: Picture): Promise<boolean> {
 }
 
 /**
- * The template with the target's face: at similarity 0 exactly the template's pixels, at 1 the target's face with its
- * edge feathered into the template. In between the template's skin, wherever it shows, is of a tone between both, and the
- * features are the one's or the other's: mouth and nose turn first, then eyes and brows. Mixed, they would be two faces at
- * once.
+ * The template with the target's face: at similarity 0 exactly the template's pixels, at 1 the target's face with its edge
+ * feathered into the template. In between, all of the template's skin has a tone between the two, and each feature is one
+ * or the other's, because mixed they would show two faces at once: mouth and nose switch first, then eyes and brows.
  */
 export async function blend(target: Picture, template: Picture, similarity: number): Promise<Picture> {
 	const box = faceBox(template);
@@ -88,7 +87,7 @@ export async function blend(target: Picture, template: Picture, similarity: numb
 	if (similarity === 0) return { ...template, data };
 	const wall = [...template.data.subarray(0, 3)];
 	for (let at = 0; at < data.length; at += 3) {
-		// What is behind somebody may be of the colour of their skin.
+		// The background may have the colour of skin.
 		const isWall = wall.every((value, channel) => Math.abs(value - data.readUInt8(at + channel)) < 8);
 		if (!isWall) tint(data, at, skins.template, tone);
 	}
@@ -110,12 +109,12 @@ export async function blend(target: Picture, template: Picture, similarity: numb
 	return { ...template, data };
 }
 
-/** From 0 in the face's middle to 1 at its edge: a forehead is nearly a rectangle, what is below it an ellipse. */
+/** From 0 in the face's middle to 1 at its edge: the forehead is nearly a rectangle, the rest an ellipse. */
 function faceRadius(x: number, y: number): number {
 	return y < 0 ? (x ** 4 + y ** 4) ** 0.25 : Math.hypot(x, y);
 }
 
-/** The colour that most of a face's pixels have. */
+/** The most frequent colour of a face. */
 function skinOf({ data }: Picture): number[] {
 	const counts = new Map<number, number>();
 	for (let at = 0; at < data.length; at += 3) {
@@ -127,7 +126,7 @@ function skinOf({ data }: Picture): number[] {
 	return [most >> 10, (most >> 5) & 31, most & 31].map((value) => value * 8 + 4);
 }
 
-/** Gives a pixel the new tone, by as much as it is of the skin's colour, in the light or in the shade. */
+/** Shifts a pixel to the new tone, as far as it has the skin's colour, lit or shaded. */
 function tint(data: Buffer, at: number, skin: number[], tone: number[]): void {
 	const [red = 0, green = 0, blue = 0] = skin;
 	const [ownRed, ownGreen, ownBlue] = [data.readUInt8(at), data.readUInt8(at + 1), data.readUInt8(at + 2)];
@@ -141,7 +140,6 @@ function tint(data: Buffer, at: number, skin: number[], tone: number[]): void {
 	}
 }
 
-/** The picture as a file. */
 export async function encode(picture: Picture, format: 'jpeg' | 'png'): Promise<Buffer> {
 	return await (format === 'jpeg' ? open(picture).jpeg({ quality: 90 }) : open(picture).png()).toBuffer();
 }

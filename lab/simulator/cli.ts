@@ -1,4 +1,4 @@
-/** `npm run simulator`: the simulator to try the node against by hand, without an account and without paying. */
+/** `npm run simulator`: a simulator to try the node against by hand, without an account and without paying. */
 import { parseArgs } from 'node:util';
 import { SIMULATOR_KEY } from './key';
 import { requestLine } from './requestLine';
@@ -8,18 +8,18 @@ const HELP = `A stand-in for the AILabTools service on this machine.
 
   npm run simulator -- [options]
 
-  --port <n>            port to listen at (8717)
+  --port <n>            port to listen on (8717)
   --key <text>          the API key it knows (${SIMULATOR_KEY})
-  --credits <n>         the account's balance, a merge costs 8 (no end)
-  --max-concurrent <n>  requests at a time (no limit)
-  --per-second <n>      requests per second (no limit)
-  --latency <ms>        time a merge takes at least (0)
+  --credits <n>         the account's balance; a merge costs 8 (unlimited)
+  --max-concurrent <n>  requests at a time (unlimited)
+  --per-second <n>      requests per second (unlimited)
+  --latency <ms>        least time that a merge takes (0)
   --fail-rate <0..1>    share of requests answered with 502 (0)
-  --escape-slashes      write slashes of Base64 as \\/
+  --escape-slashes      write slashes in Base64 as \\/
   --help                this text
 `;
 
-/** A number of a flag from 0 up; undefined when the flag was not given. */
+/** A flag's number, from 0 to `most`; undefined when the flag was not given. */
 function amount(flag: string, text: string | undefined, most = Infinity): number | undefined {
 	if (text === undefined) return undefined;
 	const number = text.trim() === '' ? NaN : Number(text);
@@ -64,7 +64,7 @@ async function main(): Promise<void> {
 		fault: () => (Math.random() < failRate ? { kind: 'status', status: 502 } : undefined),
 		onRequest: (request) => {
 			console.log(requestLine(request));
-			// Served for hours, it must not remember everything it was ever asked.
+			// It may run for hours, and must not remember every request.
 			simulator.requests.length = 0;
 			simulator.creditRequests.length = 0;
 		},
@@ -76,7 +76,7 @@ In n8n: credential "AILabTools API", API Key ${key}, Base URL ${baseUrl}
 By hand: curl -H 'ailabapi-api-key: ${key}' -F image_target=@target.jpg -F image_template=@template.jpg \\
               -F source_similarity=0.5 ${baseUrl}${MERGE_PATH}
          curl -H 'ailabapi-api-key: ${key}' ${baseUrl}${CREDITS_PATH}
-Ctrl+C ends it.
+Ctrl+C stops it.
 `);
 	for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void simulator.close());
 }

@@ -1,6 +1,6 @@
 /**
- * Every documented code and the HTTP status that it comes with: one table for all APIs of AILabTools. Where a status is
- * asked for without a code, the first of its row is meant.
+ * Every documented code by its HTTP status: one table for all of AILabTools' APIs. A status without a code stands for the
+ * first code of its row.
  */
 const CODES_BY_STATUS: Record<number, string[]> = {
 	400: [

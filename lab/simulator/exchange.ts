@@ -1,4 +1,4 @@
-/** One request and its answer as they are on the wire: read, recorded, answered, or cut off. */
+/** One request and its answer on the wire: read, recorded, answered, or cut off. */
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { finished } from 'node:stream/promises';
@@ -11,26 +11,25 @@ export interface RecordedFile {
 	mimeType: string;
 	/** In bytes. */
 	size: number;
-	/** Absent where nobody looks at pictures. */
+	/** Absent when pictures are not looked at. */
 	sha256?: string;
 	bytes?: Buffer;
 }
 
-/** A request as it came. Fields and files are those of a form that was read: none when refused before that. */
+/** A request as it came. Fields and files are those of the form: none when it was refused before that was read. */
 export interface RecordedRequest {
-	/** Its place among the requests of its kind, from 0. */
+	/** Its place among requests of its kind, from 0. */
 	index: number;
 	method: string;
 	path: string;
 	headers: IncomingHttpHeaders;
 	fields: Record<string, string>;
 	files: Record<string, RecordedFile>;
-	/** As of performance.now(), in ms. */
+	/** By performance.now(), in ms. */
 	startedAt: number;
 	finishedAt?: number;
 	/** Whether the client went away before it had the answer. */
 	aborted?: boolean;
-	/** Of the answer. */
 	status?: number;
 	/** The error_detail.code of a failed answer. */
 	code?: string;
@@ -58,7 +57,7 @@ export class Exchange {
 	private answered = false;
 	private dropped = false;
 
-	/** @param stopping aborted when the server is closed: that is no client's going away */
+	/** @param stopping aborted when the server closes: then it is not the client that goes away */
 	constructor(
 		private readonly request: IncomingMessage,
 		private readonly response: ServerResponse,
@@ -68,7 +67,7 @@ export class Exchange {
 		const { method = '', url = '', headers } = request;
 		const [path = ''] = url.split('?');
 		this.record = { index: 0, method, path, headers, fields: {}, files: {}, startedAt: performance.now() };
-		// A write that meets a closed connection is told here too; 'close' says all there is to know.
+		// Writing to a closed connection emits 'error' as well; 'close' says all there is to know.
 		response.on('error', () => undefined);
 		response.once('close', () => {
 			this.record.finishedAt = performance.now();
@@ -82,10 +81,10 @@ export class Exchange {
 	}
 
 	/**
-	 * The files of the multipart form, by field; the fields are in the record.
+	 * Reads the multipart form: returns its files by field, and records its fields.
 	 * @param keepBytes whether the record keeps the files' bytes too
 	 * @param look false when only the files' sizes are wanted
-	 * @throws Refusal (400) when the body is no complete form; Error when the client goes away
+	 * @throws Refusal (400) when the body is not a complete form; Error when the client goes away
 	 */
 	async readForm(keepBytes: boolean, look: boolean): Promise<Record<string, UploadedFile>> {
 		const chunks: Buffer[] = [];
@@ -118,12 +117,12 @@ export class Exchange {
 			for (const chunk of chunks) form.write(chunk);
 			form.end();
 		}).catch((error: unknown) => {
-			throw new Refusal('ERROR_PARAMETERS', `the body is no multipart form: ${String(error)}`);
+			throw new Refusal('ERROR_PARAMETERS', `the body is not a multipart form: ${String(error)}`);
 		});
 		return files;
 	}
 
-	/** Sends an answer at once, but ends it only when the request's body is in: a client must not be cut off writing. */
+	/** Sends an answer at once, but ends it only after the request's body: a client must not be cut off while writing. */
 	async send({ status, headers, body }: Answer, bytesPerSecond = Infinity): Promise<void> {
 		if (this.gone) return;
 		this.record.status = status;
@@ -132,7 +131,7 @@ export class Exchange {
 		this.answered = body.length === 0;
 		for (let sent = 0; sent < body.length && !this.gone; sent += step) {
 			this.response.write(body.subarray(sent, sent + step), () => {
-				// Called without an error for what a connection that was cut had not taken, too.
+				// Also called, without an error, for what a cut connection had not taken.
 				this.answered = sent + step >= body.length && !this.request.socket.destroyed;
 			});
 			if (step < body.length) await sleep((step / bytesPerSecond) * 1000, undefined, { signal: this.stopping });
@@ -142,13 +141,13 @@ export class Exchange {
 		await this.ended();
 	}
 
-	/** Cuts the connection, with a reset where TCP has one. */
+	/** Cuts the connection, with a TCP reset where possible. */
 	reset(): void {
 		this.dropped = true;
 		this.request.socket.resetAndDestroy();
 	}
 
-	/** Until the answer has been sent or the connection is gone. */
+	/** Resolves when the answer has been sent or the connection is gone. */
 	async ended(): Promise<void> {
 		await finished(this.response).catch(() => undefined);
 	}

@@ -1,6 +1,6 @@
 import type { RecordedRequest } from './exchange';
 
-/** One request as a line. A key can be a real one, sent here by mistake: a few of its characters must do. */
+/** One request as a line. A key may be a real one, sent here by mistake: only a few of its characters are shown. */
 export function requestLine(request: RecordedRequest): string {
 	const { files, fields, startedAt, finishedAt = startedAt } = request;
 	const key = String(request.headers['ailabapi-api-key'] ?? '');

@@ -1,7 +1,7 @@
 /**
- * The documented rules of the face-fusion request, and the documented shape of every answer, written down from the
- * service's public documentation (https://www.ailabtools.com/docs/ai-portrait/effects/face-fusion/api and the page on
- * public response fields). Nothing here is shared with the node, so that the two can disagree.
+ * The documented rules of the face-fusion request and the documented shape of every answer, taken from the service's
+ * public documentation (https://www.ailabtools.com/docs/ai-portrait/effects/face-fusion/api and the page on public response
+ * fields). Shares nothing with the node, so that the two can disagree.
  */
 import { randomUUID } from 'node:crypto';
 import { decode, formatOf, hasFace, readHeader, type Picture } from './blend';
@@ -9,22 +9,21 @@ import { documentedStatus } from './codes';
 
 export type Role = 'image_target' | 'image_template';
 
-/** "At most 4 MB", read as binary megabytes. */
+/** "At most 4 MB", taken as binary megabytes. */
 export const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
-/** Width and height each lie strictly between the two, in pixels: 128 is refused, 129 is not. */
+/** Width and height must both lie strictly between the two, in pixels: 128 is refused, 129 is not. */
 export const PIXELS: Record<Role, { above: number; below: number }> = {
 	image_target: { above: 128, below: 4096 },
 	image_template: { above: 200, below: 4096 },
 };
 
-/** The similarity of a request without one. The documentation names no default; the middle is this simulator's choice. */
+/** The similarity of a request without one. The documentation names no default; this is the simulator's choice. */
 export const DEFAULT_SIMILARITY = 0.5;
 
-/** What a merge costs, in credits. */
 export const MERGE_CREDITS = 8;
 
-/** What the service says of the codes that this simulator comes to by itself. */
+/** The service's words for the codes that the simulator itself produces. */
 const MEANINGS = {
 	ERROR_PARAMETERS: 'The request cannot be read.',
 	MISSING_PARAMETERS: 'A required parameter is absent.',
@@ -46,7 +45,7 @@ const MEANINGS = {
 
 type Code = keyof typeof MEANINGS;
 
-/** A request turned down: the documented code, and in the message what about this request it is. */
+/** A refused request: the documented code, and a message that says what is wrong with this request. */
 export class Refusal extends Error {
 	constructor(
 		readonly code: Code,
@@ -57,8 +56,8 @@ export class Refusal extends Error {
 }
 
 /**
- * Both files of a form, and the similarity that it asks for.
- * @throws Refusal (400) when a file is absent or empty, or the similarity is no number from 0 to 1.
+ * Both files of a form, and its similarity.
+ * @throws Refusal (400) when a file is absent or empty, or the similarity is not a number from 0 to 1
  */
 export function checkForm<T extends { size: number }>(
 	fields: Record<string, string>,
@@ -79,8 +78,8 @@ export function checkForm<T extends { size: number }>(
 }
 
 /**
- * The decoded picture of one file that meets the requirements of its role.
- * @throws Refusal (413, 415 or 422). Pixels are decoded last: a header is enough for the other rules.
+ * Decodes a file that meets the requirements of its role. Pixels come last: most rules need only the header.
+ * @throws Refusal (413, 415 or 422)
  */
 export async function checkPicture(role: Role, file: Buffer): Promise<Picture> {
 	if (file.length > MAX_FILE_BYTES) throw new Refusal('FILE_SIZE_EXCEEDS_LIMIT', `${role} has ${file.length} bytes`);
@@ -93,7 +92,7 @@ export async function checkPicture(role: Role, file: Buffer): Promise<Picture> {
 	const { above, below } = PIXELS[role];
 	const pixels = `${role} has ${width}x${height} pixels`;
 	if (Math.min(width, height) <= above) throw new Refusal('ERROR_LOW_RESOLUTION', pixels);
-	// The documentation has FILE_RESOLUTION_EXCEEDS_LIMITS too, and does not tell the two apart.
+	// The documentation also has FILE_RESOLUTION_EXCEEDS_LIMITS, and does not say how the two differ.
 	if (Math.max(width, height) >= below) throw new Refusal('ERROR_HIGH_RESOLUTION', pixels);
 	if (greyscale && role === 'image_target') {
 		throw new Refusal('ERROR_UNSUPPORTED_GRAYSCALE_IMAGE', `${role} is black and white`);
@@ -103,15 +102,15 @@ export async function checkPicture(role: Role, file: Buffer): Promise<Picture> {
 	return picture;
 }
 
-/** `full` has the older error_code, error_code_str and error_msg, which are being withdrawn; `new` has not. */
+/** `full` has the older error_code, error_code_str and error_msg, which are being withdrawn; `new` does not. */
 export type AnswerShape = 'full' | 'new';
 
-/** What a failed answer says: a status, a code or both. What is undefined is as documented for the others. */
+/** What a failed answer says: a status, a code or both. What is undefined follows from the rest, as documented. */
 export interface Failure {
 	status?: number;
 	code?: string;
 	message?: string;
-	/** The older error_code, by the documentation equal to the status; null for an answer of the newer shape. */
+	/** The older error_code, documented as equal to the status; null for an answer of the newer shape. */
 	errorCode?: number | null;
 }
 
@@ -122,11 +121,11 @@ export function success(data: unknown, shape: AnswerShape): object {
 
 /**
  * The JSON of a failed answer, with its status and code.
- * @throws RangeError when there is no status, and the code is not documented
+ * @throws RangeError when there is no status and the code is not documented
  */
 export function failure({ status, code, message, errorCode }: Failure, shape: AnswerShape) {
 	const answered = status ?? documentedStatus.get(code ?? '');
-	if (answered === undefined) throw new RangeError(`${code} is no documented code, so it needs a status`);
+	if (answered === undefined) throw new RangeError(`${code} is not a documented code, so it needs a status`);
 	const [usual = `HTTP_${answered}`] = [...documentedStatus].find(([, of]) => of === answered) ?? [];
 	const name = code ?? usual;
 	const words = documentedStatus.has(name) ? name.toLowerCase().replaceAll('_', ' ') : '';
@@ -147,7 +146,7 @@ function publicFields(shape: AnswerShape, errorCode: number, detail: ErrorDetail
 	const { status_code: status, ...newer } = detail;
 	const ids = { request_id: randomUUID(), log_id: randomUUID() };
 	if (shape === 'new') return { ...ids, error_detail: newer };
-	// The older field has one word for all content that does not comply, a missing face included.
+	// The older field has one code for all content that does not comply, a missing face included.
 	const older = status === 422 && newer.code !== 'FILE_DECODING_FAILURE' ? 'FILE_CONTENT_NON_COMPLIANCE' : newer.code;
 	return { ...ids, error_code: errorCode, error_code_str: older, error_msg: newer.message, error_detail: detail };
 }

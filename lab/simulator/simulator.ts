@@ -1,6 +1,6 @@
 /**
- * An HTTP server on this machine that behaves as AILabTools' documentation says the face-fusion service does, pictures
- * included, and that fails on demand. It records every request as it came over the wire.
+ * An HTTP server on this machine that behaves as AILabTools documents its face-fusion service, pictures included, and fails
+ * on demand. It records every request as it came over the wire.
  */
 import { once, setMaxListeners } from 'node:events';
 import { createServer } from 'node:http';
@@ -17,7 +17,7 @@ export type { RecordedFile, RecordedRequest } from './exchange';
 export const MERGE_PATH = '/api/portrait/effects/face-fusion';
 export const CREDITS_PATH = '/api/common/query-credits';
 
-/** What a merge request meets instead of the answer it would get. Nothing is charged, except with `drip`. */
+/** What a merge request gets instead of its answer. Nothing is charged, except with `drip`. */
 export type Fault =
 	/** A failed answer in the documented form. */
 	| ({ kind: 'status'; retryAfterSeconds?: number } & Failure)
@@ -29,9 +29,9 @@ export type Fault =
 	| { kind: 'drip'; bytesPerSecond: number }
 	/** An HTML page, as a proxy would answer. */
 	| { kind: 'html'; status: number }
-	/** Any body; application/json unless told otherwise. */
+	/** Any body, as application/json by default. */
 	| { kind: 'body'; status: number; body: string | Buffer; contentType?: string }
-	/** 307, which asks for the same request, pictures included, at another address. */
+	/** 307: the same request, pictures included, is to go to another address. */
 	| { kind: 'redirect'; location: string };
 
 export interface SimulatorOptions {
@@ -39,27 +39,24 @@ export interface SimulatorOptions {
 	port?: number;
 	/** Default: one with `SIMULATOR_KEY` and no limits. */
 	accounts?: AccountOptions[];
-	/** How long a merge takes at least, in ms; default 0. */
+	/** The least time that a merge takes, in ms; default 0. */
 	latencyMs?: number;
 	/**
-	 * A line whose delay varies: each merge request gets to its account late, by up to so many ms, the same for the same
-	 * place in the order of arrival; default 0.
+	 * A connection with varying delay: each merge request reaches its account up to this many ms late, always by the same
+	 * for the same index; default 0.
 	 */
 	delayMs?: number;
 	/** Default `jpeg`. */
 	outputFormat?: 'jpeg' | 'png';
 	/** Whether answers have the older error_code fields; default `full`: they do. */
 	answerShape?: AnswerShape;
-	/** Whether the picture's Base64 has its slashes as `\/`, as PHP writes them; default false. */
+	/** Whether slashes in the picture's Base64 are written `\/`, as by PHP; default false. */
 	escapeSlashes?: boolean;
-	/**
-	 * What every pair is answered with, a number behind it apart; nobody looks at the pictures that are sent. For
-	 * benchmarks: the service's work is not this machine's.
-	 */
+	/** Answers every pair, followed by its index, without any work on pictures: benchmarks must not measure that. */
 	answerPicture?: Buffer;
-	/** Whether recorded files keep their bytes; by default they do, unless nobody looks at them. */
+	/** Whether recorded files keep their bytes; by default, unless there is an `answerPicture`. */
 	keepBytes?: boolean;
-	/** Asked for each merge request within its account's limits, when it has been read and before any other check. */
+	/** Asked for each merge request within its account's limits, after reading it and before any other check. */
 	fault?: (request: RecordedRequest) => Fault | undefined;
 	/** Called when the answer to any request has been sent, or the connection is gone. */
 	onRequest?: (request: RecordedRequest) => void;
@@ -72,9 +69,9 @@ export interface Simulator {
 	requests: RecordedRequest[];
 	/** Requests for the balance, in order of arrival. */
 	creditRequests: RecordedRequest[];
-	/** By key, with the balance and the limits of this moment, which can be set. */
+	/** By key, with the current balance and limits, which can be set. */
 	accounts: Map<string, Pick<Account, 'credits' | 'maxConcurrentRequests' | 'maxRequestsPerSecond'>>;
-	/** The most merge requests, refused ones included, that were under way at once. */
+	/** The most merge requests under way at once, refused ones included. */
 	peakConcurrency: number;
 	setFault(fault: SimulatorOptions['fault']): void;
 	/** Forgets requests, peak and fault. Balances and limits stay. */
@@ -83,10 +80,10 @@ export interface Simulator {
 	close(): Promise<void>;
 }
 
-/** How many merged pictures are kept: the same two pictures at the same similarity always merge into the same one. */
+/** How many merged pictures are kept: the same pair at the same similarity always gives the same one. */
 const KEPT_RESULTS = 32;
 
-/** What an account without end is said to hold: JSON has no infinity. */
+/** The balance shown for an unlimited account: JSON has no infinity. */
 const UNLIMITED_BALANCE = 999_999_999;
 
 /**
@@ -103,7 +100,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 	const results = new Map<string, Promise<Buffer>>();
 	const stopping = new AbortController();
 	const { signal } = stopping;
-	// Every merge that is being waited for listens.
+	// Every delayed request listens to it.
 	setMaxListeners(0, signal);
 	const running = new Set<Promise<void>>();
 	let fault = options.fault;
@@ -132,7 +129,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 		}
 	}
 
-	/** The checks in the order of the service: who, how often, the form, the pictures, the price. */
+	/** Checks in the service's order: who, how often, the form, the pictures, the price. */
 	async function merge(exchange: Exchange): Promise<void> {
 		const { record } = exchange;
 		const { delayMs = 0 } = options;
@@ -141,10 +138,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 		account.enter(performance.now());
 		try {
 			const files = await exchange.readForm(keepBytes, answerPicture === undefined);
-			const wrong = fault?.(record);
-			if (wrong && wrong.kind !== 'drip') return await fail(exchange, wrong);
+			const injected = fault?.(record);
+			if (injected && injected.kind !== 'drip') return await fail(exchange, injected);
 			const answer = await merged(record, files, account).catch((error: unknown) => refused(record, error));
-			await exchange.send(answer, wrong?.bytesPerSecond);
+			await exchange.send(answer, injected?.bytesPerSecond);
 		} finally {
 			account.leave();
 		}
@@ -167,7 +164,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 		return successWith(picture);
 	}
 
-	/** Base64 needs no escapes, and to look for some in megabytes takes time. */
+	/** Puts the Base64 in after `stringify`: it needs no escapes, and looking for some in megabytes takes time. */
 	function successWith(picture: Buffer): Answer {
 		const mark = '(picture)';
 		const [head, tail] = JSON.stringify(success({ image: mark }, answerShape)).split(mark);
@@ -175,7 +172,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 		return raw(200, head + (escapeSlashes ? base64.replaceAll('/', '\\/') : base64) + tail);
 	}
 
-	/** The merged picture as a file, or a refusal of either of the two. */
+	/** The merged picture as a file. @throws Refusal of either of the two */
 	async function fuse(target: UploadedFile, template: UploadedFile, similarity: number): Promise<Buffer> {
 		const work = async (): Promise<Buffer> => {
 			const face = await checkPicture('image_target', target.bytes);
@@ -190,23 +187,23 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 		return await result;
 	}
 
-	async function fail(exchange: Exchange, wrong: Exclude<Fault, { kind: 'drip' }>): Promise<void> {
-		switch (wrong.kind) {
+	async function fail(exchange: Exchange, injected: Exclude<Fault, { kind: 'drip' }>): Promise<void> {
+		switch (injected.kind) {
 			case 'reset':
 				return exchange.reset();
 			case 'hang':
 				return await exchange.ended();
 			case 'status': {
-				const answer = failed(exchange.record, wrong);
-				if (wrong.retryAfterSeconds !== undefined) answer.headers['retry-after'] = `${wrong.retryAfterSeconds}`;
+				const answer = failed(exchange.record, injected);
+				if (injected.retryAfterSeconds !== undefined) answer.headers['retry-after'] = `${injected.retryAfterSeconds}`;
 				return await exchange.send(answer);
 			}
 			case 'html':
-				return await exchange.send(raw(wrong.status, `<html><h1>${wrong.status}</h1></html>`, 'text/html'));
+				return await exchange.send(raw(injected.status, `<html><h1>${injected.status}</h1></html>`, 'text/html'));
 			case 'body':
-				return await exchange.send(raw(wrong.status, wrong.body, wrong.contentType));
+				return await exchange.send(raw(injected.status, injected.body, injected.contentType));
 			case 'redirect':
-				return await exchange.send({ status: 307, headers: { location: wrong.location }, body: Buffer.alloc(0) });
+				return await exchange.send({ status: 307, headers: { location: injected.location }, body: Buffer.alloc(0) });
 		}
 	}
 
@@ -217,7 +214,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 		return account;
 	}
 
-	/** Whatever is no refusal is a mistake in the simulator or in a test's own fault, and must not pass for the service's. */
+	/** Whatever is not a Refusal is a bug in the simulator or in a test's `fault`, and must not pass for the service's. */
 	function refused(record: RecordedRequest, error: unknown): Answer {
 		if (signal.aborted) throw error;
 		if (error instanceof Refusal) return failed(record, error);
@@ -237,7 +234,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 		running.add(work);
 		void work.finally(() => running.delete(work));
 	});
-	// A client that reuses a connection late must not meet one that is just being closed.
+	// A client that reuses a connection late must not find it just being closed.
 	server.keepAliveTimeout = 60_000;
 	server.listen(options.port ?? 0, '127.0.0.1');
 	await once(server, 'listening');
@@ -270,12 +267,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 	};
 }
 
-/** From 0 to 1, as good as random, always the same for the same number. */
+/** A pseudo-random number from 0 to 1, always the same for the same input. */
 function chance(number: number): number {
 	return Number.parseInt(sha256(Buffer.from(`${number}`)).slice(0, 8), 16) / 2 ** 32;
 }
 
-/** The documented list of credits, universal ones only. Its times are taken to be seconds since 1970. */
+/** The documented list of credits, universal ones only. Its times are assumed to be seconds since 1970. */
 function balances(account: Account): object[] {
 	const balance = Math.min(account.credits, UNLIMITED_BALANCE);
 	return [

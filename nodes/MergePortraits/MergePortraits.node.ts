@@ -9,7 +9,7 @@ import {
 import { mergeBatch } from './mergeBatch';
 import { properties } from './parameters';
 
-/** From the raw parameter: an expression in it cannot be resolved on the canvas, and would leave the subtitle empty. */
+/** Uses the raw parameter: the canvas cannot resolve an expression in it, and the subtitle would be empty. */
 const subtitle =
 	'={{ "similarity: " + ($rawParameter["similarity"] == null || $rawParameter["similarity"] === "" ? "as AILabTools chooses" : String($rawParameter["similarity"]).startsWith("=") ? "by expression" : $rawParameter["similarity"]) }}';
 

@@ -3,12 +3,12 @@ import type { IBinaryData, IDataObject, INode } from 'n8n-workflow';
 import type { PaidResult } from './account/results';
 
 /**
- * Whether the node is run as the tool of an AI agent. n8n makes a node type of its own for that; its `isToolExecution` does
- * not know it with AI Agent 3, which has the engine run tools like any node.
+ * Whether the node runs as an AI agent's tool, for which n8n creates a separate node type. Its `isToolExecution` misses AI
+ * Agent 3, which has the engine run tools like any other node.
  */
 export const isAgentTool = ({ type }: INode) => type.endsWith('Tool');
 
-/** What an agent is told of its picture: it reads the output's json, and can reach no binary. */
+/** What an agent is told about its picture: it reads the output's json and cannot access binaries. */
 export function tellPicture(
 	{ fileName, mimeType }: IBinaryData,
 	{ width, height }: PaidResult,
@@ -18,7 +18,7 @@ export function tellPicture(
 	return { downloadUrl, fileName, mimeType, width, height, similarity };
 }
 
-/** What an agent is told where there is no picture, in one text: of an error that is thrown it would read the message alone. */
+/** What an agent is told when there is no picture, in one text: of a thrown error it would read only the message. */
 export function tellFailure({ message, description }: { message: string; description?: string | null }): IDataObject {
 	const what = message.replace(/ \[item \d+\]$/, '');
 	return { error: description ? `${what}. What to do: ${description}` : what };

@@ -1,7 +1,7 @@
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 8_000;
 
-/** The longest wait that anybody would expect of a node. */
+/** The longest that anybody would expect a node to wait. */
 export const PATIENCE_MS = 120_000;
 
 /**

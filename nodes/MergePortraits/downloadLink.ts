@@ -3,20 +3,20 @@ import { NodeOperationError, type IBinaryData, type IExecuteFunctions } from 'n8
 import { isAgentTool } from './agentTool';
 import { labels, type LinkLifetime } from './parameters';
 
-/** Links to pictures in n8n's binary store, which anybody can open until they expire. */
+/** Links to pictures in n8n's binary store. Anybody can open them until they expire. */
 export class DownloadLinks {
 	private kept: Promise<boolean> | undefined;
 
 	constructor(private readonly context: IExecuteFunctions) {}
 
-	/** @throws NodeOperationError where no link can lead to a picture, before one is paid for */
+	/** @throws NodeOperationError where links are impossible; called before a picture is paid for */
 	async assertPossible(itemIndex: number): Promise<void> {
 		this.kept ??= this.keepsBinaries();
 		if (await this.kept) return;
 		const node = this.context.getNode();
-		const message = `'${labels.downloadLink}' is not possible: this n8n keeps binary data in memory, where no link leads to [item ${itemIndex}]`;
+		const message = `'${labels.downloadLink}' is not possible: this n8n keeps binary data in memory, which no link can reach [item ${itemIndex}]`;
 		const otherwise = isAgentTool(node)
-			? 'An AI agent can be given a picture by a link alone.'
+			? 'An AI agent can be given a picture only as a link.'
 			: `Or choose None in '${labels.downloadLink}'.`;
 		const description = `Set N8N_DEFAULT_BINARY_DATA_MODE to filesystem, database or s3 where n8n is started. ${otherwise}`;
 		throw new NodeOperationError(node, message, { itemIndex, description });
@@ -26,7 +26,7 @@ export class DownloadLinks {
 		return this.context.helpers.createBinarySignedUrl(binary, lifetime);
 	}
 
-	/** n8n does not tell a node where it keeps binaries, but only one outside of memory gets an id. */
+	/** n8n does not tell a node where it keeps binaries, but only those outside memory get an id. */
 	private async keepsBinaries(): Promise<boolean> {
 		const { helpers } = this.context;
 		const { id } = await helpers.prepareBinaryData(Buffer.from('Kept to see where n8n keeps binary data'), 'kept.txt');

@@ -1,9 +1,9 @@
 import type { Clock } from './clock';
 
-/** An answer of n8n's HTTP helpers to `encoding: 'stream'` with `returnFullResponse`. */
+/** What n8n's HTTP helpers return for `encoding: 'stream'` with `returnFullResponse`. */
 export interface StreamedResponse {
 	statusCode: number;
-	/** By lower-case names. */
+	/** By lower-case name. */
 	headers: Record<string, unknown>;
 	body: AsyncIterable<Buffer> & { destroy(): void };
 }
@@ -15,9 +15,9 @@ export function isStreamedResponse(response: unknown): response is StreamedRespo
 }
 
 /**
- * Reads a body to its end, or ends the download with the first chunk beyond `maxBytes`.
+ * Reads a body to its end, or ends the download at the first chunk beyond `maxBytes`.
  * @returns undefined when the body is larger
- * @throws whatever the line does
+ * @throws whatever reading the connection throws
  */
 export async function readBody(body: StreamedResponse['body'], maxBytes: number): Promise<Buffer | undefined> {
 	const chunks: Buffer[] = [];
@@ -32,17 +32,16 @@ export async function readBody(body: StreamedResponse['body'], maxBytes: number)
 }
 
 /**
- * A deadline of our own, for n8n's counts only silence: one byte a second would hold a request for ever.
+ * Our own deadline, because n8n's time-out counts only silence: one byte a second would hold a request forever.
  * @param timeoutMs for the whole request and its answer, ms
- * @param cancelled the execution's own signal
- * @returns the deadline, and a signal that aborts with it or with the execution
+ * @returns the deadline, and a signal that aborts at the deadline or with the execution
  */
 export function withDeadline(clock: Clock, timeoutMs: number, cancelled: AbortSignal | undefined) {
 	const deadline = clock.timeout(timeoutMs);
 	return { deadline, abortSignal: cancelled ? AbortSignal.any([cancelled, deadline]) : deadline };
 }
 
-/** Node's code of a failed connection, such as `ECONNRESET`, however deep n8n wrapped it. */
+/** Node's code for a failed connection, such as `ECONNRESET`, however deeply n8n wrapped it. */
 export function networkCode(error: unknown): string | undefined {
 	for (const cause of causes(error)) {
 		if (cause.name !== 'NodeApiError' && typeof cause.code === 'string') return cause.code;
@@ -50,7 +49,7 @@ export function networkCode(error: unknown): string | undefined {
 	return undefined;
 }
 
-/** An error and what caused it, the outermost first. */
+/** An error and its causes, outermost first. */
 export function causes(error: unknown): Array<Record<string, unknown>> {
 	const found: Array<Record<string, unknown>> = [];
 	for (let cause = error; isRecord(cause) && !found.includes(cause); cause = cause.cause) found.push(cause);

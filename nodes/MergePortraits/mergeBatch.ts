@@ -28,13 +28,13 @@ import { readImageHeader } from './pictures/imageHeader';
 import type { ImageRole } from './pictures/imageRequirements';
 import { InputPictures } from './pictures/inputPictures';
 
-/** How many times a merged picture that n8n could not store is stored again. */
+/** How many times storing a merged picture is tried again when n8n could not. */
 const STORE_RETRIES = 4;
 
-/** After how many finished items the log tells the counts. */
+/** The log shows the counts whenever this many more items have finished. */
 const LOG_EVERY = 50;
 
-/** What a batch is run with; the tests bring their own. */
+/** What a batch runs with; tests bring their own. */
 export interface Surroundings {
 	clock: Clock;
 	accounts: Accounts;
@@ -48,9 +48,10 @@ const ofThisProcess: Surroundings = {
 };
 
 /**
- * Merges every input item's pair, as many at a time as the account takes, each pair paid for once.
+ * Merges every input item's pair, as many at a time as the account takes, paying for each pair once.
  * @returns one output item for each input item, in the same order
- * @throws NodeApiError or NodeOperationError of the first item that failed, unless On Error says to continue
+ * @throws NodeApiError or NodeOperationError for the first item that failed, unless On Error says to continue or an agent
+ * runs the node; for an unusable credential or `maxConcurrency`, unless an agent does; and for a cancelled execution
  */
 export async function mergeBatch(
 	context: IExecuteFunctions,
@@ -68,7 +69,6 @@ export async function mergeBatch(
 	return await batch.run();
 }
 
-/** A pair's outcomes other than its picture. */
 type Unmerged = Extract<Outcome, { kind: 'refused' | 'heldBack' | 'notStored' }>;
 
 /** What became of a pair, before it has a link. */
@@ -89,11 +89,11 @@ class Batch {
 	private readonly results: PaidResults<Unmerged>;
 	private readonly links: DownloadLinks;
 	private readonly signal: AbortSignal | undefined;
-	/** Whether items go on when one has failed. An agent that nothing is thrown at can be told what to do. */
+	/** Whether the batch goes on when an item fails. An agent is told what to do in the output, so nothing is thrown. */
 	private readonly continues: boolean;
 	private merged = 0;
 	private reused = 0;
-	/** What no other item would escape, once there is such a thing. */
+	/** What would happen to every other item too, once there is such a thing. */
 	private endedFor: HeldBackFor | undefined;
 
 	constructor(
@@ -111,14 +111,14 @@ class Batch {
 		this.signal = context.getExecutionCancelSignal();
 		this.continues = context.continueOnFail() || isAgentTool(context.getNode());
 		this.results = new PaidResults(context.getContext('node'), accounts.results, pictureStore(context));
-		// Last, for it is closed only by `run`.
+		// Last, because only `run` closes it.
 		this.lane = gate.openLane(maxConcurrency);
 	}
 
 	async run(): Promise<INodeExecutionData[]> {
 		const stop = () => this.lane.close();
 		this.signal?.addEventListener('abort', stop, { once: true });
-		// Retry On Fail begins again even when the execution has been cancelled.
+		// Retry On Fail starts again even after the execution was cancelled.
 		if (this.signal?.aborted) stop();
 		try {
 			await this.takeTurns();
@@ -138,7 +138,7 @@ class Batch {
 		return this.output;
 	}
 
-	/** The gate gives the turns, and so says how many pairs are at work at a time. */
+	/** The gate gives the turns, and so decides how many pairs are worked on at a time. */
 	private async takeTurns(): Promise<void> {
 		const atWork: Array<Promise<void>> = [];
 		for (const itemIndex of this.items.keys()) {
@@ -174,7 +174,7 @@ class Batch {
 
 	private async mergePair(itemIndex: number, request: MergeRequest, turn: Turn): Promise<Ended> {
 		const { pictures, similarity, reuseResults } = request;
-		// A slow host of pictures must not hold up those who have theirs.
+		// A slow picture host must not hold up pairs that have their pictures.
 		if ('url' in pictures.target || 'url' in pictures.template) turn.stepAside();
 		const load = async (role: ImageRole) => await this.pictures.load(role, itemIndex, pictures[role], request);
 		const [target, template] = await Promise.all([load('target'), load('template')]);
@@ -187,10 +187,10 @@ class Batch {
 		const underWay = this.results.underWay(key);
 		if (underWay !== undefined) {
 			turn.end();
-			// Not awaited here, where the pictures would be kept for as long.
+			// Not awaited here: that would keep the pictures in memory.
 			return underWay.then(endedAs(fileName));
 		}
-		// Paid for by another execution just now: nobody is held up by the wait for it.
+		// Another execution is paying for it just now: waiting for that must not hold anybody up.
 		if (this.results.isUnderWayElsewhere(key)) turn.stepAside();
 		const pair = { target: target.picture, template: template.picture, similarity };
 		const merge = async () => await this.merge(pair, request, fileName, turn);
@@ -219,7 +219,7 @@ class Batch {
 		return await this.store(answer, fileName, attempts);
 	}
 
-	/** Nothing paid for is thrown away: what cannot be stored now is stored again, and not sent again. */
+	/** Nothing paid for is thrown away: storing is tried again, and the pair is not sent again. */
 	private async store(
 		{ bytes, format, requestId, logId }: MergedPicture,
 		fileName: string,
@@ -259,7 +259,7 @@ class Batch {
 		this.logProgress();
 	}
 
-	/** Whatever was not sent tells why, where it would have met the same. */
+	/** Tells each item that was not sent why, where the same would have happened to it. */
 	private settleHeldBack(): void {
 		if (this.endedFor === undefined) return;
 		for (const itemIndex of this.items.keys()) {
@@ -299,7 +299,7 @@ class Batch {
 	}
 }
 
-/** n8n's binary store for the execution's results. A binary without an id is in memory, in the execution itself. */
+/** n8n's binary store. A binary without an id is in memory, inside the execution's data. */
 function pictureStore({ helpers }: IExecuteFunctions): PictureStore {
 	const has = async ({ id }: IBinaryData) => {
 		if (id === undefined) return true;

@@ -22,20 +22,20 @@ export type Outcome =
 			fileName: string;
 			result: PaidResult;
 			reused: boolean;
-			/** Where a link was asked for. */
+			/** Undefined when no link was asked for. */
 			downloadUrl: string | undefined;
 	  }
 	/** The pictures do not meet the requirements; nothing was sent. */
 	| { kind: 'unfit'; violations: UnfitPicture['violations'] }
 	| { kind: 'refused'; refusal: Refusal }
-	/** Not sent, because the batch had ended: for what no pair would escape, or because On Error says so. */
+	/** Not sent, because the batch had ended: `for` what would happen to every pair, by On Error, or by cancellation. */
 	| { kind: 'heldBack'; for?: HeldBackFor }
 	/** Merged and billed, but n8n could not keep the picture. */
 	| { kind: 'notStored'; requestId?: string; logId?: string; cause: unknown }
-	/** Whatever was thrown while the item was read, such as an expression that n8n cannot resolve. */
+	/** Whatever was thrown while the item was worked on, such as by an expression that n8n cannot resolve. */
 	| { kind: 'thrown'; error: unknown };
 
-/** Why an item has no picture: n8n's error for the screen, and the same as fields for an IF node to branch on. */
+/** Why an item has no picture: n8n's error for the screen, and its facts as fields for an IF node to branch on. */
 export interface Failure {
 	error: NodeApiError | NodeOperationError;
 	fields: IDataObject;
@@ -49,10 +49,10 @@ interface Facts {
 	httpStatus?: number;
 }
 
-/** What no other pair would escape. */
+/** What would happen to every other pair too. */
 export type HeldBackFor = Extract<Outcome, { kind: 'refused' | 'notStored' }>;
 
-/** Whether no other pair would escape it. */
+/** Whether the same would happen to every other pair. */
 export function meetsEveryPair(outcome: Outcome): outcome is HeldBackFor {
 	if (outcome.kind === 'notStored') return true;
 	return outcome.kind === 'refused' && ['account', 'load'].includes(outcome.refusal.blame);
@@ -72,7 +72,7 @@ export function endsBatch(outcome: Outcome, continueOnFail: boolean): boolean {
 	}
 }
 
-/** Why the item has no picture; undefined when it has one, or when nobody wants to know. */
+/** Why the item has no picture; undefined when it has one, or was held back without a reason to tell. */
 export function failureOf(node: INode, itemIndex: number, outcome: Outcome): Failure | undefined {
 	switch (outcome.kind) {
 		case 'merged':
@@ -100,12 +100,12 @@ function refusalFailure(node: INode, itemIndex: number, refusal: Refusal, prefix
 	const message = `${prefix}${what} [item ${itemIndex}]`;
 	const error = new NodeApiError(node, {}, { message, httpCode: httpStatus?.toString(), itemIndex });
 	const facts = { code, requestId, logId, httpStatus };
-	// Set here, because what n8n finds in a response wins over a description that is passed in.
+	// Set here, because what n8n finds in a response overrides a description passed to the constructor.
 	error.description = [advice, detail && `AILabTools says: “${detail}”`, forSupport(facts)].filter(Boolean).join(' ');
 	return failure(error, refusalForVisitor(refusal), facts);
 }
 
-/** The facts in the names that AILabTools' support knows. */
+/** The facts under the names that AILabTools support knows. */
 function forSupport({ code, requestId, logId }: Facts): string {
 	return Object.entries({ code, request_id: requestId, log_id: logId })
 		.filter(([, value]) => value !== undefined)
@@ -115,7 +115,7 @@ function forSupport({ code, requestId, logId }: Facts): string {
 
 function violationFailure(node: INode, itemIndex: number, violations: UnfitPicture['violations']): Failure {
 	const sentences = violations.map(({ label, found, allowed }) => `'${label}' ${found}, allowed: ${allowed}`);
-	// Whoever speaks with an agent has no node to put before this one.
+	// Somebody talking to an agent cannot put a node before this one.
 	const forAgent = isAgentTool(node);
 	const ways = violations.map(({ wayOut, visitorWayOut }) => (forAgent ? visitorWayOut : wayOut));
 	const description = [...new Set(ways)].join(' ');
@@ -147,7 +147,7 @@ function notStoredFailure(
 	return failure(error, tryLater, { requestId, logId });
 }
 
-/** Of whatever was thrown: n8n's own errors stay as they are. */
+/** The failure for whatever was thrown: n8n's own errors stay as they are. */
 export function thrownFailure(node: INode, itemIndex: number, thrown: unknown): Failure {
 	const forVisitor = 'The pictures could not be merged. Check what you entered, or try again later.';
 	if (thrown instanceof NodeApiError || thrown instanceof NodeOperationError) return failure(thrown, forVisitor);
@@ -156,12 +156,12 @@ export function thrownFailure(node: INode, itemIndex: number, thrown: unknown): 
 	return failure(new NodeOperationError(node, error, { itemIndex, message }), forVisitor);
 }
 
-/** The output's file name without extension: the given one, or the target's with `-merged`. */
+/** The output's file name without its extension: the given one, or the target's with `-merged`. */
 export function outputBaseName({ fileName }: MergeRequest, { baseName = 'portrait' }: InputPicture): string {
 	return fileName === '' ? `${baseName}-merged` : fileName.replace(/\.(jpe?g|png|bmp|webp)$/i, '');
 }
 
-/** The output item of a merged pair, its picture before the binaries that it came with. */
+/** The output item of a merged pair, the merged picture before the input's binaries. */
 export function mergedItem(
 	context: IExecuteFunctions,
 	itemIndex: number,
@@ -186,7 +186,7 @@ export function mergedItem(
 	};
 }
 
-/** The output item of a failure, in the place of its input item. */
+/** The output item of a failure, in place of its input item. */
 export function failureItem(
 	context: IExecuteFunctions,
 	itemIndex: number,
@@ -197,8 +197,8 @@ export function failureItem(
 	if (isAgentTool(context.getNode())) return { json: tellFailure(error), pairedItem };
 	const item = { ...input, json: { ...input.json, ...fields }, pairedItem };
 	if (context.getNode().onError === 'continueErrorOutput') {
-		// n8n moves items that carry an error to the error output, as copies; where the copy still carries it, n8n replaces
-		// the json by the message alone. What is not enumerable is not copied.
+		// n8n moves copies of items that carry an error to the error output, and replaces the json of a copy that still
+		// carries it with the message alone. A property that is not enumerable is not copied.
 		Object.defineProperty(item, 'error', { value: error, enumerable: false });
 	}
 	return item;

@@ -27,7 +27,7 @@ export const labels = {
 	timeout: 'Timeout',
 } as const;
 
-/** For how long a link to the merged picture works, as n8n takes it. */
+/** How long a link to the merged picture works, in n8n's notation. */
 export type LinkLifetime = '1h' | '1d' | '7d';
 
 const linkLifetimes: Array<{ name: string; value: LinkLifetime }> = [
@@ -78,7 +78,8 @@ const options: INodeProperties[] = [
 		type: 'number',
 		typeOptions: { minValue: 0 },
 		default: 4,
-		description: 'How many times a pair is sent, or a picture downloaded, again when the service or the line fails',
+		description:
+			'How many times a pair is sent, or a picture downloaded, again when the service or the connection fails',
 	},
 	{
 		displayName: 'Reuse Earlier Results',
@@ -86,7 +87,7 @@ const options: INodeProperties[] = [
 		type: 'boolean',
 		default: true,
 		description:
-			'Whether a pair that an earlier execution has merged is given again and not paid for again, for as long as n8n has the picture',
+			'Whether a pair that an earlier execution has merged is reused and not paid for again, for as long as n8n has the picture',
 	},
 	{
 		displayName: labels.timeout,
@@ -105,7 +106,7 @@ const options: INodeProperties[] = [
 	},
 ];
 
-/** Where one picture comes from: the choice, and the parameter that belongs to each. */
+/** Where one picture comes from: the choice, and the parameter for each. */
 function pictureProperties(role: ImageRole, picture: string, fieldDescription: string): INodeProperties[] {
 	const shownFor = (type: InputType) => ({ show: { [`${role}InputType`]: [type] } });
 	return [
@@ -126,7 +127,7 @@ function pictureProperties(role: ImageRole, picture: string, fieldDescription: s
 			type: 'string',
 			default: role,
 			required: true,
-			// What is dragged here replaces what was here.
+			// What is dropped here replaces the value.
 			requiresDataPath: 'single',
 			displayOptions: shownFor('binary'),
 			placeholder: `e.g. ${role}`,
@@ -194,13 +195,13 @@ export const properties: INodeProperties[] = [
 
 type InputType = 'binary' | 'url';
 
-/** What Node.js' timers can wait for; beyond it they fire at once. */
+/** The longest delay of Node.js timers; beyond it they fire at once. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** What one item asks for. */
 export interface MergeRequest {
 	pictures: Record<ImageRole, PictureSource>;
-	/** 0 to 1, undefined when the parameter is empty. */
+	/** 0 to 1; undefined when the parameter is empty. */
 	similarity: number | undefined;
 	outputField: string;
 	/** Undefined when no link is asked for. */
@@ -215,7 +216,7 @@ export interface MergeRequest {
 
 /**
  * Reads one item's parameters.
- * @throws NodeOperationError that quotes the parameter's label, and whatever n8n throws on an expression it cannot resolve
+ * @throws NodeOperationError that quotes the parameter's label, or whatever n8n throws for an expression it cannot resolve
  */
 export function readMergeRequest(context: IExecuteFunctions, itemIndex: number): MergeRequest {
 	const given = context.getNodeParameter('options', itemIndex, {});
@@ -241,8 +242,8 @@ export function readMergeRequest(context: IExecuteFunctions, itemIndex: number):
 }
 
 /**
- * The most requests at a time, which holds for all items and is read from the first.
- * @throws NodeOperationError when it is no whole number of at least 1
+ * The most requests at a time, for all items: read from the first.
+ * @throws NodeOperationError when it is not a whole number of at least 1
  */
 export function readMaxConcurrency(context: IExecuteFunctions): number {
 	return readInteger(context, 0, context.getNodeParameter('options', 0, {}), 'maxConcurrency', 1);
@@ -304,7 +305,7 @@ function readUrl(context: IExecuteFunctions, itemIndex: number, label: string, n
 	const text = typeof given === 'string' ? given.trim() : '';
 	const url = URL.canParse(text) ? new URL(text) : undefined;
 	if (url !== undefined && ['http:', 'https:'].includes(url.protocol)) return url.href;
-	// Nothing of what was given is shown: an address that was mistyped may hold a password or a token.
+	// Shows nothing of the value but its scheme: a mistyped address may hold a password or a token.
 	const found = isEmpty(given) ? 'is empty' : url ? `begins with ${url.protocol}` : 'is not a URL';
 	throw refuse(
 		context,
@@ -330,13 +331,13 @@ function readBinary(context: IExecuteFunctions, itemIndex: number, label: string
 	throw refuse(context, itemIndex, `'${label}' ${whyNone(found.none, given)}`, advice.join(' ').trim());
 }
 
-/** Completes "'Label' …" where there is no binary. */
+/** Completes "'Label' …" when there is no binary. */
 function whyNone(none: Exclude<FoundBinary, { binary: IBinaryData }>['none'], given: unknown): string {
 	if (isEmpty(given)) return 'is empty';
 	if (typeof none === 'object') {
 		return none.empty === '' ? 'gives no file: none was uploaded' : `names "${none.empty}": no file was uploaded there`;
 	}
-	if (none === 'several') return 'fits several files of the item';
+	if (none === 'several') return 'matches several files of the item';
 	if (none === 'withoutContent') return 'gives a binary without its content, which $binary leaves out';
 	if (typeof given !== 'string') return `gives no binary, but ${describe(given)}`;
 	return `names the binary field "${given.trim()}", which the item does not have`;

@@ -193,7 +193,7 @@ describe.each(N8N_VERSIONS)('n8n %s', (version) => {
 			[
 				'the envelope without balances',
 				{ status: 429, ...json({ request_id: 'r', log_id: 'l', error_detail: { code: 'EXCEEDING_LIMITS' } }) },
-				'AILabTools did not tell the balance of this key. Test the credential again later. If it stays like this, contact AILabTools support.',
+				'AILabTools did not report the balance of this key. Test the credential again later. If it stays like this, contact AILabTools support.',
 			],
 			[
 				'the envelope with an empty list',
@@ -542,7 +542,7 @@ describe.each(N8N_VERSIONS)('n8n %s', (version) => {
 		});
 
 		const KEPT_IN_MEMORY =
-			"'Download Link' is not possible: this n8n keeps binary data in memory, where no link leads to";
+			"'Download Link' is not possible: this n8n keeps binary data in memory, which no link can reach";
 		const opened = async (link: unknown) => {
 			const answer = await fetch(String(link));
 			expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'image/jpeg']);

@@ -106,8 +106,8 @@ describe.each<BinaryMode>(['default', 'filesystem'])('binary mode %s', (binaryMo
 		['another label', form, 'My photo', 'names the binary field "My photo", which the item does not have'],
 		['one file more than was uploaded', formOfLists, 'Your photo[1]', 'names the binary field "Your photo[1]", which'],
 		['one of two more', formOfLists, "['Others'][2].size", 'names the binary field "[\'Others\'][2].size", which'],
-		['several at once', formOfLists, 'Others', 'fits several files of the item'],
-		['several by an expression', formOfLists, '={{ $json.Others }}', 'fits several files of the item'],
+		['several at once', formOfLists, 'Others', 'matches several files of the item'],
+		['several by an expression', formOfLists, '={{ $json.Others }}', 'matches several files of the item'],
 		['a name that every object has', form, 'constructor', 'names the binary field "constructor"'],
 		['a field of the JSON', form, 'formMode', 'names the binary field "formMode", which the item does not have'],
 		[
@@ -137,7 +137,7 @@ it('goes by the label where two visitors uploaded the same file', async () => {
 it('does not guess between two files that nothing tells apart', async () => {
 	const item = { json: { photo: described(one) }, files: { a: file(one), b: file(one) } };
 	const { task } = await run(item, '={{ $json.photo }}');
-	expect(task.error?.message).toBe("'Target Input Binary Field' fits several files of the item [item 0]");
+	expect(task.error?.message).toBe("'Target Input Binary Field' matches several files of the item [item 0]");
 });
 
 it.each<[string, IDataObject, string]>([

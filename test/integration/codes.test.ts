@@ -26,8 +26,8 @@ const unavailable = ['AILabTools could not process the pair for now', 'again lat
 const noFace = ['AILabTools found no face in a picture', 'one face from the front'] as const;
 const smallFace = ['The face in one of the two pictures is too small', '200 × 200 px'] as const;
 const unclear = ['The face in one of the two pictures is not clear enough', 'sharp, evenly lit'] as const;
-const eye = ['An eye is covered in one of the two pictures', 'both eyes free'] as const;
-const cheek = ['A cheek is covered in one of the two pictures', 'both cheeks free'] as const;
+const eye = ['An eye is covered in one of the two pictures', 'over the eyes'] as const;
+const cheek = ['A cheek is covered in one of the two pictures', 'over the cheeks'] as const;
 const fileTooLarge = ['The file of one of the two pictures is too large', 'At most 4 MB'] as const;
 const tooManyPixels = ['One of the two pictures has too many pixels', 'smaller than 4096 px'] as const;
 const unreadable = ['One of the two pictures cannot be read', 'save it again as JPEG or PNG'] as const;
@@ -91,12 +91,12 @@ const rows: Array<[code: string, status: number, requests: number | 'load', word
 	['ERROR_RIGHT_EYE_OCCLUSION_TOO_HIGH', 422, 1, eye],
 	['ERROR_LEFT_FACE_OCCLUSION_TOO_HIGH', 422, 1, cheek],
 	['ERROR_RIGHT_FACE_OCCLUSION_TOO_HIGH', 422, 1, cheek],
-	['ERROR_CHIN_OCCLUSION_TOO_HIGH', 422, 1, ['The chin is covered', 'leave the chin free']],
-	['ERROR_NOSE_OCCLUSION_TOO_HIGH', 422, 1, ['The nose is covered', 'leave the nose free']],
-	['ERROR_MOUTH_OCCLUSION_TOO_HIGH', 422, 1, ['The mouth is covered', 'leave the mouth free']],
+	['ERROR_CHIN_OCCLUSION_TOO_HIGH', 422, 1, ['The chin is covered', 'over the chin']],
+	['ERROR_NOSE_OCCLUSION_TOO_HIGH', 422, 1, ['The nose is covered', 'over the nose']],
+	['ERROR_MOUTH_OCCLUSION_TOO_HIGH', 422, 1, ['The mouth is covered', 'over the mouth']],
 	['ERROR_SYNTHESIS_DETECTION_FAILED', 422, 1, unreal],
 	['ERROR_LIVENESS_DETECTION_FAILED', 422, 1, unreal],
-	['ERROR_NOT_ENOUGH_CREDITS', 429, 1, ['The AILabTools account has not enough credits', 'Buy credits']],
+	['ERROR_NOT_ENOUGH_CREDITS', 429, 1, ['The AILabTools account does not have enough credits', 'Buy credits']],
 	['EXCEEDING_LIMITS', 429, 'load', busy],
 	['PROCESSING_FAILURE', 500, 3, unavailable],
 	['ERROR_RESPONSE_BODY_TOO_LARGE', 500, 1, ['The merged picture would be larger', 'Make the template smaller']],

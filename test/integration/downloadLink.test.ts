@@ -61,7 +61,7 @@ describe("the option 'Download Link'", () => {
 	it('is refused before anything is sent where n8n keeps binaries in memory', async () => {
 		const { task } = await run({ binaryMode: 'default', parameters: { options: { downloadLink: '1h' } } });
 		expect(task.error?.message).toBe(
-			"'Download Link' is not possible: this n8n keeps binary data in memory, where no link leads to [item 0]",
+			"'Download Link' is not possible: this n8n keeps binary data in memory, which no link can reach [item 0]",
 		);
 		expect(task.error?.description).toBe(`${WAY_OUT} Or choose None in 'Download Link'.`);
 		expect(simulator.requests).toHaveLength(0);
@@ -170,7 +170,7 @@ describe('as the tool of an AI agent', () => {
 		const { items } = await asTool({ binaryMode: 'default' });
 		expect(items.map(({ json }) => json)).toEqual([
 			{
-				error: `'Download Link' is not possible: this n8n keeps binary data in memory, where no link leads to. What to do: ${WAY_OUT} An AI agent can be given a picture by a link alone.`,
+				error: `'Download Link' is not possible: this n8n keeps binary data in memory, which no link can reach. What to do: ${WAY_OUT} An AI agent can be given a picture only as a link.`,
 			},
 		]);
 		expect(simulator.requests).toHaveLength(0);

@@ -129,14 +129,14 @@ const rows: Array<
 		'target',
 		'a JPEG that ends in its header',
 		async () => (await portrait('ben', { format: 'jpeg' })).subarray(0, 20),
-		'is no picture that can be read',
+		'is not a picture that can be read',
 		'FILE_DECODING_FAILURE',
 	],
 	[
 		'target',
 		'text',
 		async () => await Promise.resolve(Buffer.from('Hello')),
-		'is no picture that can be read',
+		'is not a picture that can be read',
 		'UNSUPPORTED_FILE_TYPES',
 	],
 ];

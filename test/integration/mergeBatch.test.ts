@@ -203,7 +203,7 @@ describe('one failure', () => {
 		const failed = items.filter((item) => !isMerged(item));
 		expect(failed).toHaveLength(30);
 		for (const { json, pairedItem } of failed) {
-			expect(json.error).toMatch(/^(Not sent: )?The AILabTools account has not enough credits \[item \d+\]$/);
+			expect(json.error).toMatch(/^(Not sent: )?The AILabTools account does not have enough credits \[item \d+\]$/);
 			expect(json).toMatchObject({
 				code: 'ERROR_NOT_ENOUGH_CREDITS',
 				description: expect.stringContaining('Buy credits'),

@@ -247,7 +247,7 @@ describe('what is not a picture', () => {
 	});
 
 	it.each<[string, Buffer | string, string]>([
-		['text', 'Hello', 'is no picture that can be read, allowed: JPEG, PNG or BMP, complete'],
+		['text', 'Hello', 'is not a picture that can be read, allowed: JPEG, PNG or BMP, complete'],
 		['nothing', '', 'is an empty file, allowed: a JPEG, PNG or BMP picture'],
 	])('meets the same requirements as a binary: %s', async (_what, body, rule) => {
 		host.serve('/ben.png', { body });

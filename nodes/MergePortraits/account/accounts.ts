@@ -6,10 +6,10 @@ import { Gate } from './gate';
 import { Limits } from './limits';
 import { KnownResults } from './results';
 
-/** After how long without an execution what was learned of an account's limits is forgotten: they may have changed. */
+/** What was learned of an account's limits is forgotten after this long without an execution: they may have changed. */
 const IDLE_MS = 10 * 60_000;
 
-/** All that outlives an execution in this process: a gate for each account, and where merged pictures are. */
+/** What outlives an execution in this process: a gate for each account, and where merged pictures are. */
 export class Accounts {
 	readonly results = new KnownResults();
 	/** By SHA-256 of address and key: the key itself is not kept. */
@@ -20,7 +20,7 @@ export class Accounts {
 		private readonly random: () => number = Math.random,
 	) {}
 
-	/** The account of a key at an address: its id, which does not tell the key, and the gate before it. */
+	/** The account of a key at an address: its id, which does not reveal the key, and its gate. */
 	find({ baseUrl, apiKey }: Credential): { id: string; gate: Gate } {
 		for (const [known, gate] of this.gates) {
 			if (gate.idleForMs() > IDLE_MS) this.gates.delete(known);

@@ -1,21 +1,21 @@
 import type { Clock } from '../clock';
 import type { Limits, Sent, Verdict } from './limits';
 
-/** How many pairs are read beside as many as the account takes at a time, so that one is at hand for a free place. */
+/** How many more pairs than the account takes at a time may be read and waiting, so that one is ready for a free place. */
 const READ_AHEAD = 1;
 
 /**
- * Who goes next to an account. Every execution has a lane, and the lanes take turns: the visitor of a form waits for about
- * one place, and not for the batch that runs beside.
+ * Who goes next to an account. Every execution has a lane, and the lanes take turns: a form's visitor waits for about one
+ * place, not for the batch that runs at the same time.
  *
- * A pair waits twice: for its turn to be read, and for a place to be sent. So no more pairs are in memory than are in
- * flight, and as many that are about to be.
+ * A pair waits twice: for its turn to be read, and for a place to be sent. So memory holds only the pairs in flight and
+ * about as many that are next.
  */
 export class Gate {
 	private readonly lanes = new Set<Lane>();
 	private alarm: { at: number; off: AbortController } | undefined;
 	private idleSince: number;
-	/** Counts turns and places given, to tell which lane has waited longest. */
+	/** Counts the turns and places given, to tell which lane has waited longest. */
 	private given = 0;
 
 	constructor(
@@ -25,14 +25,14 @@ export class Gate {
 		this.idleSince = clock.now();
 	}
 
-	/** For how long no execution has used it, ms. */
+	/** How long no execution has used it, ms. */
 	idleForMs(): number {
 		return this.lanes.size > 0 ? 0 : this.clock.now() - this.idleSince;
 	}
 
 	/**
-	 * A lane for an execution, to be closed when it ends.
-	 * @param most how many requests at a time the execution wants at most
+	 * A lane for an execution, to be closed when that ends.
+	 * @param most the most requests at a time that the execution wants
 	 */
 	openLane(most: number): Lane {
 		const lane = new Lane(this, most, this.given);
@@ -50,14 +50,14 @@ export class Gate {
 		this.givePlaces();
 	}
 
-	/** Takes a closed lane away; what it has in flight may still be answered. */
+	/** Removes a closed lane; what it has in flight may still be answered. */
 	remove(lane: Lane): void {
 		this.lanes.delete(lane);
 		this.idleSince = this.clock.now();
 		this.serve();
 	}
 
-	/** Something was taken from this process: whoever was refused begins to wait anew. */
+	/** The account took something from this process: the patience of every lane starts over. */
 	resetPatience(): void {
 		for (const lane of this.lanes) lane.refusedSince = undefined;
 	}
@@ -65,7 +65,7 @@ export class Gate {
 	private giveTurns(): void {
 		for (;;) {
 			const isFree = sum([...this.lanes].map(({ held }) => held)) < this.limits.atOnce + READ_AHEAD;
-			// Where all that is read is of batches, a visitor's pair is read at once, to be at hand for the next place.
+			// When only batches' pairs have been read, a visitor's is read at once, to be ready for the next place.
 			const hasVisitor = [...this.lanes].some(({ held, active }) => held > 0 && held + active === 1);
 			const mayRead = (lane: Lane) => isFree || (!hasVisitor && lane.held + lane.active === 0);
 			const canRead = (lane: Lane) => lane.waiting.length > 0 && lane.held + lane.aside <= lane.most && mayRead(lane);
@@ -90,7 +90,7 @@ export class Gate {
 		}
 	}
 
-	/** One timer at most, and none while nothing waits for time. */
+	/** One timer at most, and none while nothing waits for time to pass. */
 	private setAlarm(at: number): void {
 		if (this.alarm?.at === at) return;
 		this.alarm?.off.abort();
@@ -103,23 +103,23 @@ export class Gate {
 			this.alarm = undefined;
 			this.givePlaces();
 		};
-		// Rejects when it is put off, and then does not ring.
+		// Rejects when it is aborted, and then does not ring.
 		void this.clock.sleep(at - this.clock.now(), alarm.off.signal).then(ring, () => undefined);
 	}
 }
 
 /** One execution's way through the gate. */
 export class Lane {
-	/** Who waits for a turn, and who waits for a place. */
+	/** Who is waiting for a turn, and who for a place. */
 	readonly waiting: Array<(turn: Turn | undefined) => void> = [];
 	readonly ready: Array<(sent: Sent | undefined) => void> = [];
-	/** Turns that have been given: those that hold up others, those that wait for something else, and those in flight. */
+	/** Turns given: those that hold up others, those that wait for something else, and those in flight. */
 	held = 0;
 	aside = 0;
 	active = 0;
 	/** Since when it has been refused, ms, while nothing at all was taken from this process. */
 	refusedSince: number | undefined;
-	/** When it was served last, as the gate counts. A new lane comes after those that wait. */
+	/** When it was last served, by the gate's count. A new lane comes after those that wait. */
 	turnGiven: number;
 	placeGiven: number;
 	private isClosed = false;
@@ -154,14 +154,14 @@ export class Lane {
 		this.ready.shift()?.(sent);
 	}
 
-	/** Counts a turn that comes to a state, or leaves it. */
+	/** Counts a turn that enters a state, or leaves it. */
 	count(state: 'held' | 'aside' | 'inFlight' | 'ended', by: 1 | -1): void {
 		if (state === 'held') this.held += by;
 		if (state === 'aside') this.aside += by;
 		if (state === 'inFlight') this.active += by;
 	}
 
-	/** Sends away all that waits, of this execution alone; what is in flight goes on. */
+	/** Sends away everything in this lane that waits; what is in flight goes on. */
 	close(): void {
 		if (this.isClosed) return;
 		this.isClosed = true;
@@ -179,21 +179,21 @@ export class Lane {
 	}
 }
 
-/** One pair's turn: from being read to being let go of. */
+/** One pair's turn, from being read to being let go. */
 export class Turn {
 	private state: 'held' | 'aside' | 'inFlight' | 'ended' = 'held';
 	private hasBeenSent = false;
 
 	constructor(private readonly lane: Lane) {}
 
-	/** Lets others have their turns while this one waits for something else than the account. */
+	/** Lets others have their turns while this one waits for something other than the account. */
 	stepAside(): void {
 		if (this.state !== 'held') return;
 		this.move('aside');
 		this.lane.gate.serve();
 	}
 
-	/** Waits for a place, ahead of the execution's other pairs when it has been sent before; undefined when the lane is closed. */
+	/** Waits for a place, ahead of the lane's other pairs if it was sent before; undefined when the lane is closed. */
 	async place(): Promise<Sent | undefined> {
 		if (this.state === 'aside') this.move('held');
 		const again = this.hasBeenSent;
@@ -224,12 +224,12 @@ export class Turn {
 		return refusedSince === undefined ? 0 : gate.now() - refusedSince;
 	}
 
-	/** Closes the execution's lane: no other pair of it is sent. */
+	/** Closes the execution's lane: none of its other pairs is sent. */
 	closeLane(): void {
 		this.lane.close();
 	}
 
-	/** The pair is let go of, so that another one can be read. */
+	/** Lets the pair go, so that another can be read. */
 	end(): void {
 		if (this.state === 'ended') return;
 		this.move('ended');

@@ -1,22 +1,22 @@
 /**
- * What an answer says of the account's limits:
+ * What an answer says about the account's limits:
  * - `taken`: the service worked on the request, whatever came of it
  * - `refused`: too many requests for now
- * - `ignored`: nothing; a time-out, a lost line or a fault of the service speaks of no limit
+ * - `ignored`: nothing; a time-out, a lost connection and a fault of the service say nothing about limits
  */
 export type Verdict = 'taken' | 'refused' | 'ignored';
 
-/** A request that was let through, and what was known when it was. */
+/** A request that was let through, and what was known then. */
 export interface Sent {
 	/** Times are in ms. */
 	at: number;
 	answeredAt?: number;
 	verdict?: Verdict;
-	/** Its number in the order of sending. */
+	/** Its number in order of sending. */
 	order: number;
-	/** How many others were in flight. Those that were refused do not count, here and below. */
+	/** How many others were in flight. Here and below, refused ones do not count. */
 	others: number;
-	/** How many others had been sent within the second before. */
+	/** How many others had been sent in the second before. */
 	lastSecond: number;
 	/** Whether it had waited for the rate. */
 	paced: boolean;
@@ -24,52 +24,54 @@ export interface Sent {
 
 const SECOND_MS = 1_000;
 
-/** With how many requests at a time AILabTools advises to begin. */
+/** How many requests at a time AILabTools advises to begin with. */
 const FIRST_AT_ONCE = 3;
 
 /** How many requests are remembered to learn from. */
 const MEMORY = 64;
 
-/** What of the longest time to a refusal is left with each refusal: one slow answer must not hold up a day. */
+/** What each refusal leaves of the longest time to a refusal: one slow answer must not count all day. */
 const REFUSAL_FADES = 0.8;
 
-/** How much the last merge counts for the usual duration: the last five or so make it up. */
+/** How much the last merge counts in the usual duration: the last five or so make it up. */
 const LAST_MERGE_COUNTS = 0.2;
 
-/** After how many rounds with all places taken one more is tried: at first after 8, after each vain try twice as many. */
+/** After how many rounds with all places taken one more is tried: 8 at first, twice as many after each failed try. */
 const FIRST_TRY_AFTER = 8;
 const LAST_TRY_AFTER = 32;
 
 /**
- * A refused rate falls by a fifth at first and by a twentieth when it had held for long. A taken request raises it by this
- * times its root, more the longer it has held: refusals stay at a few in a hundred, whatever the rate, and of several
- * processes the slow one gains on the fast one.
+ * A refusal lowers the rate by a fifth, or less the longer it had held, but at least by a twentieth. A taken request raises
+ * it by RATE_RISE times its square root, more the longer it has held: refusals stay at a few in a hundred at any rate, and
+ * a slow process gains on a fast one.
  */
 const FIRST_RATE_FALL = 0.2;
 const LAST_RATE_FALL = 0.05;
 const RATE_RISE = 0.002;
 const RATE_HOLD = 24;
 
-/** Sent within so many intervals of the rate after the one before: it had waited for the rate, whatever the timers' delay. */
+/** A request sent within this many intervals of the one before had waited for the rate: timers may be late. */
 const PACED_WITHIN = 1.2;
 
 /**
- * What proves that a refusal was for the rate: of those taken, one in so many was beside as many others (fewer may have met a
- * place that had just become free), so many times more than were taken in so short a time; and the rate known was nearly used.
+ * What proves that a refusal was for the rate: at least one in 16 of the requests taken had as many others in flight (fewer
+ * may have met a place that had just become free); and these are 8 times those taken in as short a time, or, once a rate is
+ * known, it was nearly used up.
  */
 const PROVEN_BY_ONE_IN = 16;
 const PROVEN_TIMES = 8;
 const NEARLY = 0.8;
 
-/** How long to wait where nothing of ours is in flight that would make room: in durations of a merge, and at most. */
+/** The first wait when nothing of ours is in flight to make room, doubled by each refusal: in merge durations, and at least. */
 const FIRST_POLL_DURATIONS = 2;
-const POLL_DURATIONS = 5;
 const FIRST_POLL_MS = 1_000;
+/** The longest such wait: in merge durations, and at most. */
+const POLL_DURATIONS = 5;
 const LONGEST_POLL_MS = 5_000;
 
-/** After how many durations of a merge a place is left to others: long enough to be worth the way in, short for who waits. */
+/** After how many merge durations a place is left to others: long enough to be worth getting in, short for those who wait. */
 const ROOM_AFTER_DURATIONS = 8;
-/** When nobody is known to want it, not in the first seconds: a short batch would lose more than others gain. */
+/** Not in the first seconds unless somebody is known to want it: a short batch would lose more than others gain. */
 const FIRST_ROOM_AFTER_MS = 10_000;
 const LONGEST_ROOM_AFTER_MS = 45_000;
 
@@ -77,13 +79,12 @@ const LONGEST_ROOM_AFTER_MS = 45_000;
  * How many requests at a time and per second the account takes. Neither is published, so both are learned from what the
  * service takes and refuses.
  *
- * At a time: begins with 3 and grows with each request taken while all places are, until one is refused; then it is as many
- * as were in flight beside the refused one. From then on one place more is tried now and then. Per second: without limit until
+ * At a time: begins with 3 and grows with each request taken while all places are in use, until one is refused; then it is
+ * the number that were in flight beside it. From then on one more place is tried now and then. Per second: no limit until
  * requests are refused although as many at a time have been taken before; then paced evenly.
  *
- * Other processes with the same key look like a smaller account. So that none of them is shut out by those that have the
- * places, a place is left free now and then for as long as somebody shut out waits between two tries. Where nobody takes it,
- * this becomes rare.
+ * Other processes with the same key make the account look smaller. So that those with places shut nobody out, a place is
+ * left free now and then, for as long as somebody shut out waits between two tries. If nobody takes it, this becomes rare.
  */
 export class Limits {
 	/** How many requests are in flight. */
@@ -93,18 +94,18 @@ export class Limits {
 	/** How many may go per second. */
 	perSecond = Number.POSITIVE_INFINITY;
 
-	/** The last requests that were not refused, in the order of sending. */
+	/** The last requests that were not refused, in order of sending. */
 	private sends: Sent[] = [];
 	private order = 0;
 	private lastSentAt = Number.NEGATIVE_INFINITY;
 	private pausedUntil = Number.NEGATIVE_INFINITY;
 	private refusedInARow = 0;
 	private refusedSince: number | undefined;
-	/** How long a merge usually takes, and the longest that a refusal lately took, ms. */
+	/** How long a merge usually takes, and the longest that a recent refusal took, ms. */
 	private usualMs: number | undefined;
 	private refusalMs = 0;
 
-	/** Whether the last place is one that is being tried. */
+	/** Whether the last place is only being tried. */
 	private trying = true;
 	private tryAfter = 0;
 	private takenWhenFull = 0;
@@ -118,28 +119,28 @@ export class Limits {
 	private roomUntil: number | undefined;
 	private roomAfterMs = 0;
 
-	/** @param random gives numbers from 0 to 1, so that several processes do not keep step */
+	/** @param random gives numbers from 0 to 1, so that several processes do not act in step */
 	constructor(private readonly random: () => number = Math.random) {}
 
-	/** When the next request may go, ms: any time that has passed for now, Infinity for when one in flight has been answered. */
+	/** When the next request may go, ms: a past time for now, Infinity for when one in flight is answered. */
 	opensAt(): number {
 		if (this.active >= this.atOnce) return Number.POSITIVE_INFINITY;
 		const isLastPlace = this.active === this.atOnce - 1;
-		// A try at the same moment as others would not tell which limit refused it.
+		// Were it tried at the same moment as others, a refusal would not tell which limit it met.
 		const apart = Math.min(SECOND_MS + this.refusalMs, (this.usualMs ?? 0) / this.atOnce);
 		const spread = this.trying && isLastPlace ? apart : 0;
 		const paced = this.lastSentAt + Math.max(spread, SECOND_MS / this.perSecond);
 		return Math.max(this.pausedUntil, paced, isLastPlace ? (this.roomUntil ?? 0) : 0);
 	}
 
-	/** Counts a request that goes now; its answer is to be told. */
+	/** Counts a request that goes now; `answered` must follow. */
 	send(now: number): Sent {
 		const sent = {
 			at: now,
 			order: this.order++,
 			others: this.active++,
 			lastSecond: this.countSince(now - SECOND_MS),
-			// Where a place was free, it had not waited for one.
+			// With a place free, it had not waited for one.
 			paced: this.active < this.atOnce && now - this.lastSentAt < (PACED_WITHIN * SECOND_MS) / this.perSecond,
 		};
 		this.sends.push(sent);
@@ -162,7 +163,7 @@ export class Limits {
 		this.mostTaken = Math.max(this.mostTaken, sent.others + 1);
 		const tookMs = now - sent.at;
 		this.usualMs = (1 - LAST_MERGE_COUNTS) * (this.usualMs ?? tookMs) + LAST_MERGE_COUNTS * tookMs;
-		// Others had all places: they will want this one as well.
+		// Others had all the places: they will want this one too.
 		if (this.isShutOut(sent.at)) this.planRoom(now, true);
 		this.refusedInARow = 0;
 		this.refusedSince = undefined;
@@ -172,11 +173,11 @@ export class Limits {
 		const isFull = this.active + 1 >= this.atOnce;
 		if (!isFull) return;
 		if (this.roomUntil !== undefined && sent.at >= this.roomUntil) this.planRoom(now, false);
-		// While merges of a slow service go on, a second passes: soon it shows whether a refusal was for the rate.
+		// A round of slow merges lasts over a second, so it soon shows whether a refusal was for the rate.
 		const isSoonTold = this.tryAfter === FIRST_TRY_AFTER && this.usualMs > SECOND_MS;
 		if (++this.takenWhenFull >= (isSoonTold ? 1 : this.tryAfter) * this.atOnce) {
 			this.takenWhenFull = 0;
-			// The place tried before was not refused: the account takes more than it did.
+			// The last try was not refused: the account takes more than before.
 			if (this.trying) this.tryAfter = Math.min(this.tryAfter, 1);
 			this.atOnce++;
 			this.trying = true;
@@ -187,7 +188,7 @@ export class Limits {
 		}
 	}
 
-	/** Where everything was refused for a while, that was the service and not the account's limit: it is found anew. */
+	/** When everything was refused for a while, that was the service, not the account's limit: it is learned afresh. */
 	private beginAnew(): void {
 		this.tryAfter = 0;
 		this.takenWhenFull = 0;
@@ -207,13 +208,13 @@ export class Limits {
 		if (this.active > 0) return;
 		const first = Math.max(FIRST_POLL_MS, FIRST_POLL_DURATIONS * (this.usualMs ?? 0));
 		const pause = Math.min(this.pollMs(this.usualMs), first * 2 ** (this.refusedInARow - 1));
-		// A little earlier than others wait, never later than a room is left.
+		// Up to a fifth shorter, so as not to act in step; never longer than a place is left free.
 		this.pausedUntil = Math.max(this.pausedUntil, now + pause * (0.8 + this.random() / 5));
 	}
 
 	/**
-	 * A refused request was not there for the others; and as requests overtake each other, whatever was under way meanwhile may
-	 * have been there before it.
+	 * A refused request took no place from the others; and as requests overtake each other, whatever was under way at the same
+	 * time may have arrived before it.
 	 */
 	private takeBack(sent: Sent): void {
 		this.sends = this.sends.filter((other) => other !== sent);
@@ -228,11 +229,11 @@ export class Limits {
 		sent.lastSecond = this.countSince(sent.at - SECOND_MS);
 	}
 
-	/** Whether it was the rate: as many at a time have been taken before, but not so many in so short a time. */
+	/** Whether it was for the rate: as many at a time have been taken before, but not as many in so short a time. */
 	private isForRate({ at, order, others, lastSecond, paced }: Sent, now: number): boolean {
 		if (lastSecond === 0 && !paced) return false;
 		const before = this.sends.filter((one) => one.order < order);
-		// Refusals come promptly: what has been in flight for longer is taken.
+		// Refusals come promptly: what has been in flight for longer has been taken.
 		const isTaken = (one: Sent) =>
 			one.verdict === 'taken' || (one.verdict === undefined && one.at < now - 2 * this.refusalMs);
 		const spanBefore = (index: number, time: number) =>
@@ -248,11 +249,11 @@ export class Limits {
 	}
 
 	private lowerRate({ at, lastSecond }: Sent, now: number): void {
-		// Half the time between two requests is enough to wait: some of it had passed.
+		// Half an interval is enough to wait: some of it had passed.
 		if (this.lastSentAt === at && this.perSecond < Number.POSITIVE_INFINITY) {
 			this.lastSentAt -= SECOND_MS / this.perSecond / 2;
 		}
-		// Others sent within the same second tell nothing more.
+		// Others sent in the same second tell nothing more.
 		if (at < this.rateChangedAt + SECOND_MS) return;
 		if (this.perSecond === Number.POSITIVE_INFINITY) {
 			this.perSecond = Math.max(1, lastSecond * (1 - LAST_RATE_FALL));
@@ -261,7 +262,7 @@ export class Limits {
 		} else {
 			this.perSecond *= 1 - Math.max(LAST_RATE_FALL, FIRST_RATE_FALL / (1 + this.takenAtRate / 4));
 		}
-		// So many in flight make up the rate; fewer may have been thought too many at a time.
+		// The rate needs this many in flight, even if fewer were once thought too many at a time.
 		const needed = Math.ceil((Math.max(lastSecond, this.perSecond) * (this.usualMs ?? 0)) / SECOND_MS) + 1;
 		this.atOnce = Math.max(this.atOnce, needed);
 		this.rateChangedAt = now;
@@ -280,7 +281,7 @@ export class Limits {
 		else if (this.roomUntil !== undefined && at >= this.roomUntil) this.planRoom(now, true);
 	}
 
-	/** @param wanted whether somebody took the last one */
+	/** Plans when a place is next left free. @param wanted whether somebody took the last one */
 	private planRoom(now: number, wanted: boolean): void {
 		const durations = wanted ? ROOM_AFTER_DURATIONS / this.atOnce : ROOM_AFTER_DURATIONS;
 		const least = Math.max(wanted ? 0 : FIRST_ROOM_AFTER_MS, durations * (this.usualMs ?? SECOND_MS));
@@ -289,7 +290,7 @@ export class Limits {
 		this.roomUntil = undefined;
 	}
 
-	/** Within two seconds any count of a second begins anew: who is refused for longer is shut out by others. */
+	/** Any count per second starts over within two seconds: whoever is refused for longer is shut out by others. */
 	private isShutOut(now: number): boolean {
 		return this.active === 0 && this.refusedSince !== undefined && now - this.refusedSince > 2 * SECOND_MS;
 	}

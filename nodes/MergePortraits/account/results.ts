@@ -1,12 +1,12 @@
 import { createHash } from 'crypto';
 import type { IBinaryData, IContextObject } from 'n8n-workflow';
 
-/** A merged picture in n8n's binary store, with what the output tells of it. */
+/** A merged picture in n8n's binary store, with what the output says about it. */
 export interface PaidResult {
 	binary: IBinaryData;
 	/** Of the answer's format, without the dot. */
 	extension: string;
-	/** In px; undefined when the picture does not tell. */
+	/** In px; undefined when its header cannot be read. */
 	width?: number;
 	height?: number;
 	requestId?: string;
@@ -14,20 +14,20 @@ export interface PaidResult {
 	attempts: number;
 }
 
-/** About 2 MB: what is known of a result takes some 500 bytes. No picture is kept. */
+/** About 2 MB: what is known about a result takes some 500 bytes. No picture is kept. */
 const MOST_KNOWN = 4_096;
 
 /**
  * Identifies what a merge is paid for.
- * @param parts whatever makes two merges differ: hashes of both pictures, similarity, account
+ * @param parts what makes two merges differ: hashes of both pictures, similarity, account
  */
 export function fingerprint(...parts: Array<string | number | undefined>): string {
 	return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
-/** Where this process' executions have put merged pictures, by fingerprint; those not asked for longest are forgotten first. */
+/** Where this process's executions have put merged pictures, by fingerprint; the least recently used are forgotten first. */
 export class KnownResults {
-	/** Merges that are under way in this process, by fingerprint. */
+	/** Merges under way in this process, by fingerprint. */
 	readonly inFlight = new Map<string, Promise<unknown>>();
 	private readonly known = new Map<string, PaidResult>();
 
@@ -51,13 +51,13 @@ export class KnownResults {
 export interface PictureStore {
 	/** Whether a picture is still there. */
 	has(binary: IBinaryData): Promise<boolean>;
-	/** Gives this execution a picture of another one as its own, for n8n deletes each with its execution; undefined when it is gone. */
+	/** Copies another execution's picture, because n8n deletes it with that execution; undefined when it is gone. */
 	copy(binary: IBinaryData, fileName: string): Promise<IBinaryData | undefined>;
 }
 
 /**
- * The results that an execution need not pay for. Its own live in the node's context, which n8n keeps with the execution's
- * data: they survive Retry On Fail, and a Retry of the failed execution from the executions list.
+ * The results that an execution need not pay for. Its own are in the node's context, which n8n keeps with the execution's
+ * data: they survive Retry On Fail, and retrying the failed execution from the executions list.
  */
 export class PaidResults<Unpaid extends object> {
 	private readonly inFlight = new Map<string, Promise<{ outcome: PaidResult | Unpaid }>>();
@@ -76,7 +76,7 @@ export class PaidResults<Unpaid extends object> {
 		this.own = context.paidResults;
 	}
 
-	/** What becomes of a pair of this execution that is the same and under way; undefined when there is none. */
+	/** The outcome of the same pair, if it is under way in this execution; undefined when it is not. */
 	underWay(key: string): Promise<{ outcome: PaidResult | Unpaid; reused: boolean }> | undefined {
 		return this.inFlight.get(key)?.then(({ outcome }) => ({ outcome, reused: true }));
 	}
@@ -87,10 +87,9 @@ export class PaidResults<Unpaid extends object> {
 	}
 
 	/**
-	 * Gives the result for a fingerprint of which none is under way in this execution; calls `merge` only when there is none.
-	 * @param reuseAs the file name, without extension, for the copy of an earlier execution's picture; undefined where
-	 * earlier executions do not count
-	 * @returns the outcome, and whether it was there already
+	 * Gives the result for a fingerprint that is not under way in this execution; calls `merge` only when there is none.
+	 * @param reuseAs the file name, without extension, for a copy of an earlier execution's picture; undefined to ignore those
+	 * @returns the outcome, and whether it existed already
 	 */
 	async getOrMerge(
 		key: string,
@@ -106,7 +105,7 @@ export class PaidResults<Unpaid extends object> {
 		}
 	}
 
-	/** Forgets the execution's own results, for when every item has its picture. */
+	/** Forgets the execution's own results, once every item has its picture. */
 	clear(): void {
 		delete this.context.paidResults;
 	}
@@ -122,7 +121,7 @@ export class PaidResults<Unpaid extends object> {
 		for (let other = this.known.inFlight.get(key); other !== undefined; other = this.known.inFlight.get(key)) {
 			await Promise.allSettled([other]);
 		}
-		// In one step with the last look, so that of several that have waited only one goes on.
+		// In the same step as the last check, so that only one of several that waited goes on.
 		const work = this.copyOrMerge(key, reuseAs, merge);
 		this.known.inFlight.set(key, work);
 		try {
@@ -146,7 +145,7 @@ export class PaidResults<Unpaid extends object> {
 	private keep<T extends PaidResult | Unpaid>(key: string, result: T): T {
 		if (!('binary' in result)) return result;
 		this.own[key] = result;
-		// Where n8n keeps binaries in memory there is nothing to refer to.
+		// When n8n keeps binaries in memory, there is nothing to refer to.
 		if (result.binary.id !== undefined) this.known.set(key, result);
 		return result;
 	}

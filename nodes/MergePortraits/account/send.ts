@@ -11,7 +11,7 @@ export interface SendOptions {
 	random: () => number;
 	/** Aborted when the execution is cancelled. */
 	signal?: AbortSignal;
-	/** Whether no other pair of the execution shall be sent after such an answer. */
+	/** Whether no other pair of the execution is to be sent after such an answer. */
 	endsBatch: (refusal: Refusal) => boolean;
 }
 
@@ -23,9 +23,8 @@ export interface Sending<T> {
 
 /**
  * Sends a pair, each time through the gate, until it is merged, refused for what it is, or not worth sending again. A
- * refusal for load costs no retry: it says nothing of the pair. The pair is given up only when the account has taken nothing
- * at all from this process for as long as anybody would wait.
- * @param request makes one request
+ * refusal because of load costs no retry: it says nothing about the pair, which is given up only when the account has taken
+ * nothing from this process for longer than PATIENCE_MS, or asks to wait longer.
  * @returns undefined when the lane was closed before the pair got an answer of its own
  * @throws the signal's reason when it aborts a wait, and whatever `request` throws
  */
@@ -55,15 +54,15 @@ export async function send<T extends object>(
 				refused: isTooLong || turn.refusedForMs() > PATIENCE_MS,
 				ignored: isTooLong || faults > Math.min(maxRetries, refusal?.resends ?? 0) || signal?.aborted === true,
 			}[verdict];
-			// A pause longer than anybody waits would only hold up the executions to come.
+			// A pause longer than anybody waits would only hold up later executions.
 			if (isTooLong) retryAfterMs = 0;
-			// Before the place is given back, so that no other pair takes it.
+			// Before the place is given back, so that no other pair gets it.
 			if (isGivenUp && refusal !== undefined && endsBatch(refusal)) turn.closeLane();
 		} finally {
 			turn.answered(sent, verdict, retryAfterMs);
 		}
 		if (isGivenUp) return last;
-		// A refusal for load says nothing of the pair: closed now, the lane has held it back.
+		// A refusal because of load says nothing about the pair: if the lane closes now, it was held back.
 		if (verdict === 'refused') last = undefined;
 		if (verdict === 'ignored') {
 			turn.stepAside();
@@ -72,7 +71,6 @@ export async function send<T extends object>(
 	}
 }
 
-/** What an answer says of the account's limits. */
 function verdictOn(refusal: Refusal | undefined): Verdict {
 	switch (refusal?.blame) {
 		case undefined:

@@ -2,7 +2,7 @@ import { isRecord } from '../http';
 import { imageFormat, type ImageFormat } from '../pictures/imageHeader';
 import { ruleFor, unusableAnswer, type Refusal } from './codes';
 
-/** What came back for a request. */
+/** The response to a request. */
 export interface Answer {
 	httpStatus: number;
 	/** How long the service asked to wait (`Retry-After`), ms. */
@@ -17,16 +17,16 @@ export interface MergedPicture {
 	logId?: string;
 }
 
-/** How much of an answer that cannot be used is shown. */
+/** How many characters of an unusable answer are shown. */
 const EXCERPT_LENGTH = 120;
 
-/** How many bytes of a picture's Base64 are kept to be shown should it be damaged: enough to find a whole key in. */
+/** How many bytes of the Base64 are kept to show if it is damaged: enough to find a whole key in. */
 const HEAD_LENGTH = 4_096;
 
 /** How many characters of Base64 are decoded at a time: a multiple of four. */
 const PIECE_LENGTH = 65_536;
 
-/** Stands where the picture's Base64 was; no Base64 itself. */
+/** Stands in for the picture's Base64; is not Base64 itself. */
 const TAKEN_OUT = '(picture)';
 
 const BACKSLASH = 0x5c;
@@ -35,14 +35,14 @@ const LETTER_N = 0x6e;
 const LETTER_R = 0x72;
 
 /**
- * Reads an answer strictly: HTTP 200, no error code, Base64 that decodes to a picture of a known format. The body is used up.
- * @param apiKey is struck out of what an answer says, should it echo it
+ * Reads an answer strictly: HTTP 200, no error code, Base64 that decodes to a picture of a known format. Overwrites the body.
+ * @param apiKey is struck out of whatever an answer says
  */
 export function readAnswer(
 	{ httpStatus, retryAfterMs, body }: Answer,
 	apiKey: string,
 ): MergedPicture | { refusal: Refusal } {
-	// JSON may write its slashes with a backslash, and an answer that cannot be parsed is shown as it came.
+	// JSON may escape the key's slashes, and an answer that cannot be parsed is shown as it came.
 	const hideKey = (said: string) =>
 		said.replaceAll(apiKey, '***').replaceAll(apiKey.replaceAll('/', String.raw`\/`), '***');
 	const excerpt = (said: string) => clean(hideKey(said));
@@ -60,7 +60,7 @@ export function readAnswer(
 	const errorCode = json.error_code === undefined ? 0 : Number(json.error_code);
 	if (httpStatus !== 200 || errorCode !== 0) {
 		const status = httpStatus === 200 ? errorCode : httpStatus;
-		// A `request_id` alone would prove nothing: gateways have one too.
+		// A `request_id` alone proves nothing: gateways send one too.
 		const fromService = isRecord(json.error_detail) || json.error_code !== undefined;
 		const said = text(detail.code_message) ?? text(detail.message) ?? text(json.error_msg);
 		const refusal = { ...ruleFor(status, code, fromService), ...ids, httpStatus, code, retryAfterMs };
@@ -81,14 +81,14 @@ export function readAnswer(
 	return { bytes, format, ...ids };
 }
 
-/** Takes the picture's Base64 out of an answer, for parsing would copy those megabytes twice. */
+/** Takes the picture's Base64 out of an answer, because parsing would copy those megabytes twice. */
 function takeOutPicture(body: Buffer): { text: string; picture: Buffer } {
 	const field = body.indexOf('"image"');
 	const [opening] = /^"image"\s*:\s*"/.exec(body.toString('latin1', field, field + 32)) ?? [''];
 	const start = field + opening.length;
 	const picture = body.subarray(start, body.indexOf('"', start));
 	const escape = picture.indexOf(BACKSLASH);
-	// Slashes and line breaks are what Base64 is escaped for. Where anything else comes first, it can only be parsed.
+	// In Base64, only slashes and line breaks are escaped. If anything else comes first, it must be parsed.
 	const isReadable = escape < 0 || '/nr'.includes(picture.toString('latin1', escape + 1, escape + 2) || ' ');
 	if (opening === '' || !isReadable || picture.at(-1) === BACKSLASH) {
 		return { text: body.toString(), picture: Buffer.alloc(0) };
@@ -112,8 +112,8 @@ function withoutPrefix(base64: Buffer): Buffer {
 }
 
 /**
- * Takes escaped line breaks and the backslashes of escaped slashes out, in place; whatever else is escaped stays as it is.
- * Searched as text, piece by piece: Node looks for a byte of a buffer far more slowly, and there are tens of thousands.
+ * Removes escaped line breaks and the backslashes of escaped slashes, in place; other escapes stay as they are. Searched as
+ * text, piece by piece: Node finds bytes in a buffer far more slowly, and there are tens of thousands.
  */
 function unescapeInPlace(base64: Buffer): Buffer {
 	if (!base64.includes(BACKSLASH)) return base64;
@@ -136,8 +136,8 @@ function unescapeInPlace(base64: Buffer): Buffer {
 }
 
 /**
- * Decodes strictly: Node skips characters that are not Base64, which would hide a damaged picture. In place, and in pieces:
- * buffers and strings of megabytes for each picture have n8n's whole heap searched for garbage again and again.
+ * Decodes strictly: Node skips characters that are not Base64, which would hide a damaged picture. In place and in pieces:
+ * megabytes of buffers and strings per picture would have n8n's whole heap garbage-collected again and again.
  */
 function decodeBase64(base64: Buffer): Buffer | undefined {
 	const end = base64.toString('latin1', base64.length - 2);
@@ -149,7 +149,7 @@ function decodeBase64(base64: Buffer): Buffer | undefined {
 	return length === (base64.length * 3) / 4 - padding ? base64.subarray(0, length) : undefined;
 }
 
-/** The first characters of a text from outside, without markup, control characters and runs of white space. */
+/** The first characters of a text from outside, without markup, control characters and runs of whitespace. */
 function clean(said: string): string {
 	const cleaned = said
 		.slice(0, EXCERPT_LENGTH * 20)

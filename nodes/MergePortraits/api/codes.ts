@@ -1,7 +1,7 @@
 import { editImageAdvice, formatList, imageRequirements } from '../pictures/imageRequirements';
 
 /**
- * Whose fault a refusal is, which decides what becomes of the other items:
+ * Whose fault a refusal is, which decides what happens to the other items:
  * - `item`: this pair alone; the others go on
  * - `account`: key, lock, credits or address; no other item will fare better
  * - `load`: too many requests for now; fewer at a time, later
@@ -9,20 +9,20 @@ import { editImageAdvice, formatList, imageRequirements } from '../pictures/imag
  */
 export type Blame = 'item' | 'account' | 'load' | 'service';
 
-/** What a code of the service means for the user and for sending again. */
+/** What a code of the service means for the user, and for sending again. */
 export interface CodeRule {
 	blame: Blame;
-	/** How many times sending the same pair again is worth trying, at most. */
+	/** How many times at most it is worth sending the same pair again. */
 	resends: number;
-	/** What happened: the message's first words. */
+	/** What happened: the beginning of the message. */
 	what: string;
 	/** What the user should do next. */
 	advice: string;
-	/** What a visitor should read, where the two above speak of what only the workflow's owner knows. */
+	/** What a visitor should read, when `what` and `advice` concern only the workflow's owner. */
 	visitor?: string;
 }
 
-/** An answer, or the lack of one, that is not a merged picture. */
+/** An answer without a merged picture, or no answer at all. */
 export interface Refusal extends CodeRule {
 	httpStatus?: number;
 	/** `error_detail.code`, or the older `error_code_str`, as it came. */
@@ -43,7 +43,7 @@ export function refusalForVisitor({ blame, what, advice, visitor }: CodeRule): s
 
 const ALWAYS = Number.POSITIVE_INFINITY;
 
-/** Nothing is said of what a request costs that was cut off. */
+/** The documentation does not say whether a request that was cut off is billed. */
 const mayBeBilled = 'AILabTools may have billed the request all the same.';
 
 const notAccepted: CodeRule = {
@@ -74,7 +74,7 @@ const locked: CodeRule = {
 const noCredits: CodeRule = {
 	blame: 'account',
 	resends: 0,
-	what: 'The AILabTools account has not enough credits',
+	what: 'The AILabTools account does not have enough credits',
 	advice: 'Buy credits on www.ailabtools.com, then run the workflow again. A merge costs 8 credits.',
 };
 const unreachable: CodeRule = {
@@ -96,7 +96,7 @@ const unavailable: CodeRule = {
 	advice: 'Run the workflow again later. If it stays like this, send the request ID and log ID to AILabTools support.',
 };
 
-/** The rule for pictures that will never be merged. Without words for visitors, `what` and `advice` are theirs too. */
+/** The rule for pictures that will never be merged. Without `visitor`, visitors read `what` and `advice`. */
 const picture = (what: string, advice: string, visitor?: string): CodeRule => ({
 	blame: 'item',
 	resends: 0,
@@ -154,11 +154,11 @@ const faceCount = picture(
 );
 const faceTooSmall = picture(
 	'The face in one of the two pictures is too small',
-	'Use one taken from nearer, or crop it closer: the face should be at least 200 × 200 px.',
+	'Use one taken closer up, or crop it more tightly: the face should be at least 200 × 200 px.',
 );
 const faceBlurred = picture(
 	'The face in one of the two pictures is too blurred',
-	'Use a sharp one: camera and head held still, and not strongly compressed.',
+	'Use a sharp one, taken with camera and head held still, and not strongly compressed.',
 );
 const faceUnclear = picture(
 	'The face in one of the two pictures is not clear enough',
@@ -186,12 +186,12 @@ const notRealPerson = picture(
 	'Use an unedited photograph, taken of the person and not of a screen or a print.',
 );
 const covered = (part: string, advice: string) => picture(`${part} is covered in one of the two pictures`, advice);
-const faceCovered = covered('The face', 'Use one without hand, hair, mask, hat or sunglasses over the face.');
-const eyeCovered = covered('An eye', 'Use one in which hair, hands and sunglasses leave both eyes free.');
-const cheekCovered = covered('A cheek', 'Use one in which hair, hands and scarf leave both cheeks free.');
-const noseCovered = covered('The nose', 'Use one in which hands, glasses and mask leave the nose free.');
-const mouthCovered = covered('The mouth', 'Use one in which hands, cup and mask leave the mouth free.');
-const chinCovered = covered('The chin', 'Use one in which hands, scarf and collar leave the chin free.');
+const faceCovered = covered('The face', 'Use one with no hand, hair, mask, hat or sunglasses over the face.');
+const eyeCovered = covered('An eye', 'Use one with no hair, hand or sunglasses over the eyes.');
+const cheekCovered = covered('A cheek', 'Use one with no hair, hand or scarf over the cheeks.');
+const noseCovered = covered('The nose', 'Use one with no hand, glasses or mask over the nose.');
+const mouthCovered = covered('The mouth', 'Use one with no hand, cup or mask over the mouth.');
+const chinCovered = covered('The chin', 'Use one with no hand, scarf or collar over the chin.');
 const resultTooLarge = picture(
 	'The merged picture would be larger than AILabTools can send',
 	`Make the template smaller. ${editImageAdvice}`,
@@ -200,7 +200,7 @@ const resultTooLarge = picture(
 
 const family = (rule: CodeRule, ...codes: string[]) => codes.map((code) => [code, rule] as const);
 
-/** The documented codes that a merge can meet. Source: "Error codes" of AILabTools' documentation, one table for all of its APIs. */
+/** The documented codes that a merge can meet. Source: "Error codes" in AILabTools' documentation, one table for all APIs. */
 export const codeRules: ReadonlyMap<string, CodeRule> = new Map([
 	// The request
 	...family(invalidParameters, 'ERROR_PARAMETERS', 'ERROR_INVALID_PARAMETER', 'ERROR_INVALID_PARAMETER_FORMAT'),
@@ -255,8 +255,8 @@ export const codeRules: ReadonlyMap<string, CodeRule> = new Map([
 ]);
 
 /**
- * The rule for a code, or for the HTTP status where the code is unknown or absent: codes have changed their status before.
- * @param fromService whether the answer has the form of AILabTools' answers, and so does not come from a wrong address
+ * The rule for a code, or for the HTTP status when the code is unknown or absent: codes have changed their status before.
+ * @param fromService whether the answer has the form of AILabTools' answers, so that the address is right
  */
 export function ruleFor(httpStatus: number, code: string | undefined, fromService = false): CodeRule {
 	const known = code === undefined ? undefined : codeRules.get(code);
@@ -275,7 +275,7 @@ export function ruleFor(httpStatus: number, code: string | undefined, fromServic
 	return notAccepted;
 }
 
-/** Node's codes for a connection that was never made, as opposed to one that was lost. */
+/** Node's codes for a connection that was never made, rather than lost. */
 const NOT_CONNECTED = ['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'];
 
 /** The refusal for a request that got no answer. `code` is Node's, such as `ECONNRESET`. */
@@ -302,7 +302,7 @@ export function timedOut(timeoutMs: number): Refusal {
 	};
 }
 
-/** The refusal for an answer with HTTP 200 that holds no usable picture. */
+/** The refusal for an answer with HTTP 200 but no usable picture. */
 export function unusableAnswer(what: string, detail?: string): Refusal {
 	return {
 		blame: 'service',

@@ -2,13 +2,13 @@ import { NodeOperationError, type IExecuteFunctions } from 'n8n-workflow';
 
 /** The node's credential, ready for use. */
 export interface Credential {
-	/** Without a slash at its end. */
+	/** Without a trailing slash. */
 	baseUrl: string;
 	apiKey: string;
 }
 
 /**
- * Reads the credential that the node was given.
+ * Reads the node's credential.
  * @throws NodeOperationError that quotes the label of the field that is wrong
  */
 export async function readCredential(context: IExecuteFunctions): Promise<Credential> {

@@ -20,7 +20,7 @@ export interface FaceFusionRequest {
 	similarity?: number;
 }
 
-/** How a request is sent. The key is here to be struck out of texts; n8n's own authentication sends it. */
+/** How a request is sent. The key is here only to be struck out of texts: n8n's authentication sends it. */
 export interface Connection {
 	baseUrl: string;
 	apiKey: string;
@@ -31,12 +31,11 @@ export interface Connection {
 
 const FACE_FUSION_PATH = '/api/portrait/effects/face-fusion';
 
-/** An uncompressed picture of the largest size allowed, 4096 × 4096 px of 3 bytes, as Base64. */
+/** An uncompressed picture of the largest allowed size, 4096 × 4096 px of 3 bytes, as Base64. */
 const MAX_ANSWER_BYTES = 4096 * 4096 * 4;
 
 /**
- * Sends one pair to AILabTools and reads the answer.
- * Never throws: whatever is not a merged picture is a refusal.
+ * Sends one pair to AILabTools and reads the answer. Never throws: whatever is not a merged picture is a refusal.
  */
 export async function faceFusion(
 	context: IExecuteFunctions,
@@ -72,7 +71,7 @@ async function post(
 		ignoreHttpStatusErrors: true,
 		// A redirect would take the key to another host.
 		disableFollowRedirect: true,
-		// The deadline is ours.
+		// The deadline is our own.
 		timeout: 0,
 	};
 	try {
@@ -87,7 +86,10 @@ async function post(
 	}
 }
 
-/** The same context with another cancel signal: n8n's HTTP helper takes its signal from nowhere else. */
+/**
+ * The context with another cancel signal, because n8n's HTTP helper overwrites a request's `abortSignal` with the context's.
+ * Derived by `Object.create`: all requests share the context, and a spread would lose the methods of its class.
+ */
 function cancelledBy(context: IExecuteFunctions, signal: AbortSignal): IExecuteFunctions {
 	const derived: IExecuteFunctions = Object.create(context);
 	derived.getExecutionCancelSignal = () => signal;

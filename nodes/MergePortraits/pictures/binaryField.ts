@@ -2,13 +2,13 @@ import { sanitizeFilename, type IBinaryData, type INodeExecutionData } from 'n8n
 
 import { isRecord } from '../http';
 
-/** What a parameter for a binary field was found to mean in an item. */
+/** What a binary field parameter means in an item. */
 export type FoundBinary =
 	| { binary: IBinaryData }
-	/** `empty`: the field of the item's json to which no file was uploaded, where it is known. */
+	/** `empty`: the json field for which no file was uploaded; '' when that is unknown. */
 	| { none: 'missing' | 'several' | 'withoutContent' | { empty: string } };
 
-/** Of a binary, to be searched by: what n8n's forms, webhooks and chats put into the json beside the binary itself. */
+/** What a binary can be found by: n8n's forms, webhooks and chats put this into the json beside the binary itself. */
 interface FileDescription {
 	fileName?: unknown;
 	mimeType?: unknown;
@@ -16,10 +16,10 @@ interface FileDescription {
 	size?: unknown;
 }
 
-/** n8n's own way from a form's label to the name of a binary field (`prepareFormReturnItem` of its Form nodes). */
+/** How n8n turns a form's label into the name of a binary field (`prepareFormReturnItem` of its Form nodes). */
 const formFieldName = (label: string) => label.replace(/\W/g, '_');
 
-/** An item's binaries by what a parameter may call them: in binary mode `combined`, by their paths in the json. */
+/** An item's binaries by the names a parameter may use: in binary mode `combined`, their paths in the json. */
 export function binaryFields({ binary, json }: INodeExecutionData): Map<string, IBinaryData> {
 	const fields = new Map(Object.entries(binary ?? {}));
 	for (const [key, value] of Object.entries(json)) {
@@ -34,7 +34,7 @@ export function binaryFields({ binary, json }: INodeExecutionData): Map<string, 
 }
 
 /**
- * Finds the binary that a field name means, or a path as n8n's editor writes it when something is dragged.
+ * Finds the binary that a field name means, or a path that n8n's editor writes when something is dragged.
  * @param name such as `target`, `_files.target`, `Your photo`, `['Your photo'][0].filename`, `files[0]`
  */
 export function findByName(item: INodeExecutionData, name: string): FoundBinary {
@@ -53,7 +53,7 @@ export function findByName(item: INodeExecutionData, name: string): FoundBinary 
 	return findInJson(item, [[path], [key, ...rest]]) ?? emptyUpload(item, name) ?? { none: 'missing' };
 }
 
-/** Finds the binary of the item that an expression's value describes, or is. */
+/** Finds the binary that an expression's value is, or that it describes among the item's. */
 export function findByValue(item: INodeExecutionData, value: unknown): FoundBinary {
 	if (isBinary(value)) return { binary: value };
 	if (isNothing(value)) return { none: { empty: '' } };
@@ -63,7 +63,7 @@ export function findByValue(item: INodeExecutionData, value: unknown): FoundBina
 	if (!isRecord(value)) return { none: 'missing' };
 	const { filename, fileName = filename, mimetype, mimeType = mimetype, size, binaryKey } = value;
 	const fields = binaryFields(item);
-	// The chat tells the field.
+	// The chat names the field.
 	const byKey = typeof binaryKey === 'string' ? fields.get(binaryKey) : undefined;
 	if (byKey !== undefined) return { binary: byKey };
 	const fitting = byDescription(fields, { fileName, mimeType, size });
@@ -72,7 +72,7 @@ export function findByValue(item: INodeExecutionData, value: unknown): FoundBina
 	return fitting.length > 1 ? { none: 'several' } : { binary };
 }
 
-/** The names that n8n may have given to the binary of an upload: its forms, its webhooks, its chats. */
+/** The names that n8n's forms, webhooks and chats may have given to the binary of an upload. */
 function fieldNames(key: string, index?: number): string[] {
 	const bases = [key, formFieldName(key), `_files.${key}`];
 	if (index === undefined) return bases;
@@ -80,7 +80,7 @@ function fieldNames(key: string, index?: number): string[] {
 	return index === 0 ? [...numbered, ...bases] : numbered;
 }
 
-/** What stands in the json at the first of these paths that leads somewhere, or at the nearest object above it. */
+/** What is in the json at the first of these paths that leads anywhere, or in the nearest object above it. */
 function findInJson(item: INodeExecutionData, paths: string[][]): FoundBinary | undefined {
 	for (const path of paths) {
 		const values: unknown[] = [item.json];
@@ -88,7 +88,7 @@ function findInJson(item: INodeExecutionData, paths: string[][]): FoundBinary | 
 			const parent = values.at(-1);
 			if (!isRecord(parent)) break;
 			if (!Object.hasOwn(parent, key)) {
-				// Not the file that is asked for, and none in its place.
+				// The file asked for is not there, and another must not take its place.
 				if (Array.isArray(parent) && parent.length > 0) return { none: 'missing' };
 				break;
 			}
@@ -102,7 +102,7 @@ function findInJson(item: INodeExecutionData, paths: string[][]): FoundBinary | 
 	return undefined;
 }
 
-/** A field that there would be, had a file been uploaded to the form. */
+/** The field that would exist had a file been uploaded to the form. */
 function emptyUpload({ json }: INodeExecutionData, name: string): FoundBinary | undefined {
 	const label = Object.keys(json).find((key) => formFieldName(key) === name && isNothing(json[key]));
 	return label === undefined ? undefined : { none: { empty: label } };
@@ -122,8 +122,8 @@ function byDescription(fields: Map<string, IBinaryData>, { fileName, mimeType, s
 }
 
 /**
- * The keys of a path: `a.b`, `a[0]`, `['a b'][0].c`. Of `['a b'].c` n8n's editor leaves `'a b'].` and most of `c`, when
- * it is dragged.
+ * The keys of a path: `a.b`, `a[0]`, `['a b'][0].c`. When `['a b'].c` is dragged, n8n's editor leaves `'a b'].` and most
+ * of `c`.
  */
 function pathKeys(path: string): string[] {
 	const keys = path.matchAll(/\[?(['"])((?:\\.|(?!\1).)+)\1\]|\[(\d+)\]|[^.[\]]+/g);
@@ -134,7 +134,7 @@ function pathKeys(path: string): string[] {
 const isNothing = (value: unknown): boolean =>
 	value === null || value === '' || (Array.isArray(value) && value.every((each) => each === null));
 
-/** With its content, or with the id of a stored one, such as `filesystem-v2:…`: files elsewhere have types and ids too. */
+/** Has content, or a stored binary's id such as `filesystem-v2:…`: files of other services have types and ids too. */
 const isBinary = (value: unknown): value is IBinaryData =>
 	isRecord(value) &&
 	typeof value.mimeType === 'string' &&

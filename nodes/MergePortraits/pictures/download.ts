@@ -9,7 +9,7 @@ import { checkFileSize, imageRequirements, type Violation } from './imageRequire
 export interface DownloadOptions {
 	/** For one try with all its redirects, ms. */
 	timeoutMs: number;
-	/** How often a lost line is tried again. */
+	/** How often it is tried again after a lost connection, HTTP 429 or 5xx. */
 	maxRetries: number;
 	clock: Clock;
 	signal?: AbortSignal;
@@ -17,7 +17,7 @@ export interface DownloadOptions {
 
 export interface DownloadedFile {
 	bytes: Buffer;
-	/** What the host calls it, with its extension; undefined when it has no name. */
+	/** The host's name for it, with its extension; undefined when there is none. */
 	fileName: string | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface DownloadedFile {
 export interface FailedDownload {
 	what: string;
 	advice: string;
-	/** Whether the same request may fare better a moment later. */
+	/** Whether the same request may work a moment later. */
 	passing?: boolean;
 }
 
@@ -34,8 +34,8 @@ export type Download = DownloadedFile | { violations: Violation[] } | { failed: 
 const MAX_REDIRECTS = 10;
 
 /**
- * Downloads a file of at most the size that AILabTools takes, through n8n's HTTP helper and its protection of internal
- * addresses, with no header of ours: no key and no cookie, whatever the host redirects to.
+ * Downloads a file no larger than AILabTools takes, through n8n's HTTP helper and its protection of internal addresses,
+ * with no header of ours: no key and no cookie, wherever the host redirects.
  * @param url http or https
  * @throws the signal's reason when the execution is cancelled between two tries
  */
@@ -56,7 +56,7 @@ async function tryOnce(
 	const { deadline, abortSignal } = withDeadline(clock, timeoutMs, signal);
 	let current = new URL(url);
 	try {
-		// Followed here and not by n8n, so that each address is seen and n8n checks each.
+		// Followed here instead of by n8n, so that we see each address and n8n checks each.
 		for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
 			const response: unknown = await context.helpers.httpRequest({
 				method: 'GET',
@@ -75,7 +75,7 @@ async function tryOnce(
 			}
 			response.body.destroy();
 			if (!URL.canParse(location, current.href))
-				return failed(`is redirected by ${current.host} to no URL`, CHECK_LINK);
+				return failed(`is redirected by ${current.host} to something that is not a URL`, CHECK_LINK);
 			const next = new URL(location, current);
 			if (!['http:', 'https:'].includes(next.protocol)) {
 				return failed(`is redirected by ${current.host} to ${next.protocol}, allowed: http and https`, CHECK_LINK);
@@ -104,9 +104,9 @@ async function readFile(response: StreamedResponse, url: URL): Promise<Download>
 		return refusedBy(hostAndPath(url), statusCode);
 	}
 	const isHtml = /^text\/html\b/i.test(text('content-type'));
-	// Of a compressed body the header tells another length than the file's.
-	const told = text('content-encoding') === '' ? Number(text('content-length')) : 0;
-	const tooLarge = told > imageRequirements.maxBytes ? checkFileSize(told) : undefined;
+	// A compressed body's Content-Length is not the file's size.
+	const declaredBytes = text('content-encoding') === '' ? Number(text('content-length')) : 0;
+	const tooLarge = declaredBytes > imageRequirements.maxBytes ? checkFileSize(declaredBytes) : undefined;
 	if (tooLarge !== undefined && !isHtml) {
 		body.destroy();
 		return { violations: tooLarge };
@@ -149,7 +149,7 @@ function refusedBy(from: string, status: number): Download {
 }
 
 function lostLine(error: unknown, from: string): Download {
-	// The error of n8n's own protection, which is told by its name: the class is not exported.
+	// n8n's own protection, recognised by the error's name: its class is not exported.
 	if (causes(error).some(({ name }) => typeof name === 'string' && name.startsWith('SsrfBlocked'))) {
 		return failed(
 			`could not be downloaded: this n8n allows no requests to ${from}`,
@@ -166,10 +166,10 @@ function lostLine(error: unknown, from: string): Download {
 
 const NOT_MADE = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
 
-/** As much of an address as may be shown: what follows may be a token, what precedes a password. */
+/** What may be shown of an address: before it may come a password, after it a token. */
 const hostAndPath = ({ host, pathname }: URL) => host + pathname;
 
-/** The name by RFC 6266, else the last part of the path. */
+/** The name according to RFC 6266, or else the last part of the path. */
 function fileName(disposition: string, { pathname }: URL): string | undefined {
 	const [, encoded] = /filename\*\s*=\s*utf-8'[^']*'([^;\s]+)/i.exec(disposition) ?? [];
 	const [, quoted, plain] = /filename\s*=\s*(?:"([^"]*)"|([^;\s]+))/i.exec(disposition) ?? [];

@@ -3,14 +3,14 @@ import { JPG } from 'image-size/types/jpg';
 import { PNG } from 'image-size/types/png';
 import { WEBP } from 'image-size/types/webp';
 
-/** A picture format that can be told from a file's first bytes. */
+/** A picture format that a file's first bytes reveal. */
 export interface ImageFormat {
 	name: 'JPEG' | 'PNG' | 'BMP' | 'WebP';
 	mimeType: string;
 	extension: string;
 }
 
-/** What a picture file says of itself before its pixels: width and height in px. */
+/** What a picture file says about itself before its pixels; width and height in px. */
 export interface ImageHeader {
 	format: ImageFormat;
 	width: number;
@@ -30,12 +30,12 @@ function recognise(bytes: Buffer) {
 	return formats.find(({ signature }) => signature.every((byte, index) => bytes[index] === byte));
 }
 
-/** The format of a picture by its first bytes, whatever its name or declared type; undefined when none is known. */
+/** The format of a picture by its first bytes, whatever its name or declared type; undefined when unknown. */
 export function imageFormat(bytes: Buffer): ImageFormat | undefined {
 	return recognise(bytes);
 }
 
-/** Formats that are not taken but have a name for the user. Files of ISO's base media format have their brand at byte 8. */
+/** Formats that are not taken, but named to the user. Files in ISO's base media format have their brand at byte 8. */
 const namesOnly = [
 	{ name: 'GIF', start: /^GIF8/ },
 	{ name: 'TIFF', start: /^(II\*|MM)\0/ },
@@ -43,15 +43,15 @@ const namesOnly = [
 	{ name: 'HEIC', start: /^[^]{4}ftyp(hei[cmsx]|hevc|mif1|msf1)/ },
 ];
 
-/** The name of a picture's format, of those too that the node cannot read any further; undefined when none is known. */
+/** The name of a picture's format, even one that the node cannot read; undefined when unknown. */
 export function formatName(bytes: Buffer): string | undefined {
 	const head = bytes.toString('latin1', 0, 12);
 	return recognise(bytes)?.name ?? namesOnly.find(({ start }) => start.test(head))?.name;
 }
 
 /**
- * Reads a picture's header. Never throws, and takes at most one step for each byte of a hostile file.
- * @returns undefined when the format is unknown or the header is cut short or contradicts itself
+ * Reads a picture's header. Never throws, and takes at most one step per byte even of a hostile file.
+ * @returns undefined when the format is unknown, or the header is cut short or contradicts itself
  */
 export function readImageHeader(bytes: Buffer): ImageHeader | undefined {
 	const format = recognise(bytes);
@@ -69,7 +69,7 @@ function readSize(reader: (typeof formats)[number]['reader'], bytes: Buffer) {
 	try {
 		return reader.validate(bytes) ? reader.calculate(bytes) : undefined;
 	} catch {
-		// The library throws on every header that it cannot follow to the end.
+		// The library throws on any header that it cannot follow to the end.
 		return undefined;
 	}
 }
@@ -77,7 +77,7 @@ function readSize(reader: (typeof formats)[number]['reader'], bytes: Buffer) {
 /** Signature (8), chunk length (4), "IHDR" (4), width (4), height (4), bit depth (1): PNG specification, 11.2.2. */
 const PNG_COLOUR_TYPE_OFFSET = 25;
 
-/** Start-of-frame markers C0 to CF, without those that mean something else: ITU-T T.81, table B.1. */
+/** Start-of-frame markers C0 to CF, except those that mean something else: ITU-T T.81, table B.1. */
 const isStartOfFrame = (marker: number) => marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
 
 /** The number of colour components in a JPEG's frame header; undefined when its segments do not lead to one. */

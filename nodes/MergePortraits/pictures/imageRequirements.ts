@@ -10,11 +10,11 @@ export interface Violation {
 	allowed: string;
 	/** What the workflow's owner can do. */
 	wayOut: string;
-	/** What somebody can do who uploaded the picture in a form, or speaks with an agent. */
+	/** What somebody can do who uploaded the picture in a form, or is talking to an agent. */
 	visitorWayOut: string;
 }
 
-/** What AILabTools demands of both pictures. Source: "Image requirements" of the face-fusion documentation. */
+/** What AILabTools requires of both pictures. Source: "Image requirements" in the face-fusion documentation. */
 export const imageRequirements = {
 	formats: ['JPEG', 'PNG', 'BMP'],
 	maxBytes: 4 * 1024 * 1024,
@@ -22,20 +22,19 @@ export const imageRequirements = {
 	minSide: { target: 128, template: 200 },
 	/** Width and height must be smaller than this: px, exclusive. */
 	maxSide: 4096,
-	/** Whether pictures stored in greyscale are taken. */
+	/** Whether pictures stored in greyscale are accepted. */
 	greyscale: { target: false, template: true },
 } as const;
 
 const { formats, maxBytes, minSide, maxSide, greyscale } = imageRequirements;
 
-/** The formats in words. */
 export const formatList = `${formats.slice(0, -1).join(', ')} or ${formats.at(-1)}`;
 
-/** The settings of n8n's node that make a fit picture of nearly any other. */
+/** The settings of n8n's node that make almost any picture fit. */
 export const editImageAdvice =
 	"An Edit Image node before this one makes it so: Operation 'Resize', 'Width' and 'Height' 2048, 'Option' 'Only if Larger', and its options 'Format' jpeg and 'Quality' 90.";
 
-/** The pictures in the words of somebody who sees a form and not the workflow. */
+/** The pictures in the words of somebody who sees the form, not the workflow. */
 const visitorNames = {
 	target: 'The portrait whose face is taken',
 	template: 'The picture that receives the face',
@@ -48,7 +47,7 @@ export function violationsForVisitor(violations: ReadonlyArray<Violation & { rol
 		.join(' ');
 }
 
-/** The one requirement that holds without validation too: a request cannot do without a file. */
+/** The one requirement that holds even without validation: a request needs a file. */
 export function checkNotEmpty(byteLength: number): Violation[] {
 	if (byteLength > 0) return [];
 	return [
@@ -113,12 +112,12 @@ export function checkImage(role: ImageRole, bytes: Buffer): Violation[] {
 
 const isTaken = (format: string | undefined) => formats.some((taken) => taken === format);
 
-/** @param format of a file that is not of a format that is taken, or is of one and cannot be read; undefined when unknown */
+/** @param format of a file whose format is not taken, or that cannot be read; undefined when unknown */
 function unfitFormat(format: string | undefined): Violation {
 	const named = format !== undefined && !isTaken(format);
 	return {
 		code: isTaken(format) ? 'FILE_DECODING_FAILURE' : 'UNSUPPORTED_FILE_TYPES',
-		found: named ? `is ${format === 'AVIF' ? 'an' : 'a'} ${format} picture` : 'is no picture that can be read',
+		found: named ? `is ${format === 'AVIF' ? 'an' : 'a'} ${format} picture` : 'is not a picture that can be read',
 		allowed: `${formatList}, complete`,
 		wayOut: named ? editImageAdvice : 'Check the node that provides the file, and that the file is complete.',
 		visitorWayOut: 'Save it as JPEG or PNG.',

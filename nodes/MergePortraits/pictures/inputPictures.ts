@@ -13,7 +13,7 @@ export type PictureSource = { label: string } & ({ binary: IBinaryData } | { url
 /** The options that matter for reading pictures. */
 export interface ReadingOptions {
 	validateImages: boolean;
-	/** For a download, as for a request to AILabTools: ms for one try, and how often it is tried again. */
+	/** For a download, as for a request to AILabTools: ms for one try, and how many times it is tried again. */
 	timeoutMs: number;
 	maxRetries: number;
 }
@@ -21,13 +21,13 @@ export interface ReadingOptions {
 /** A picture ready to be sent. */
 export interface InputPicture {
 	picture: Picture;
-	/** The file's name without its extension; undefined when it has none. */
+	/** The file's name without its extension; undefined when it has no name. */
 	baseName: string | undefined;
 	/** Of the bytes, hexadecimal. */
 	sha256: string;
 }
 
-/** What AILabTools would not accept about a picture. */
+/** A picture that AILabTools would not accept. */
 export interface UnfitPicture {
 	violations: Array<Violation & { role: ImageRole; label: string }>;
 }
@@ -42,12 +42,12 @@ interface KeptPicture {
 	loaded: Promise<Loaded>;
 }
 
-/** How many pictures of each role are kept: reading a binary again costs nothing much, a download does. */
+/** How many pictures of each role are kept: reading a binary again costs little, downloading one costs more. */
 const KEPT = { binary: 1, url: 4 };
 
 /**
- * Reads pictures from n8n's binary store and from URLs. The last ones of each role are kept, so that one template is read
- * once for all items.
+ * Reads pictures from n8n's binary store and from URLs. Keeps the last ones of each role, so that a template is read once
+ * for all items.
  */
 export class InputPictures {
 	private readonly kept: Record<ImageRole, KeptPicture[]> = { target: [], template: [] };
@@ -58,8 +58,8 @@ export class InputPictures {
 	) {}
 
 	/**
-	 * Loads a picture, and checks it unless `validateImages` is false; an empty file is refused all the same.
-	 * @throws NodeOperationError when there is nothing to be had from a URL
+	 * Loads a picture, and checks it unless `validateImages` is false; an empty file is refused in any case.
+	 * @throws NodeOperationError when nothing can be downloaded from a URL
 	 */
 	async load(
 		role: ImageRole,
@@ -103,7 +103,7 @@ export class InputPictures {
 		const file = await download(context, url, { ...options, clock, signal });
 		if (!('bytes' in file)) return file;
 		const { bytes, fileName } = file;
-		// Behind `photo.php?id=1` is a picture too: its own extension takes the place of whatever the link ends in.
+		// `photo.php?id=1` can be a picture too: the extension of its format replaces that of its name.
 		const baseName = fileName?.replace(/\.[a-z]\w{0,4}$/i, '') || undefined;
 		const { extension = 'bin' } = imageFormat(bytes) ?? {};
 		const name = baseName && `${baseName}.${extension}`;
@@ -122,7 +122,7 @@ export class InputPictures {
 		return check(role, bytes, { fileName, baseName }, validate);
 	}
 
-	/** The size in bytes of a binary whose content is not loaded yet. n8n 2 tells it; n8n 1 has it in a file of its own. */
+	/** The size in bytes of a binary whose content is not loaded yet. n8n 2 states it; n8n 1 keeps it in a separate file. */
 	private async recordedSize({ bytes, id, data }: IBinaryData): Promise<number> {
 		if (id === undefined) return Buffer.byteLength(data, 'base64');
 		return bytes ?? (await this.context.helpers.getBinaryMetadata(id)).fileSize;
