@@ -16,7 +16,7 @@ import { runProcess } from '../lab/n8n/processes';
 import { progressLine } from '../lab/n8n/progress';
 import { drawCharts } from './charts';
 import { expectations, serverExpectations, timedExpectations, type Expectation } from './expectations';
-import { prepareMeasuring } from './measure';
+import { prepareMeasuring, type Figures } from './measure';
 import { measureOverhead } from './overhead';
 import { makePictures } from './pictures';
 import { page, readmeWith, serverTable, table } from './report';
@@ -58,7 +58,7 @@ async function main(): Promise<void> {
 		if (flag === undefined) await publish(results);
 	};
 	if (batches.length > 0) {
-		await measureSituations(installation, batches, quick ? 1 : Infinity, show, (result) => {
+		await measureSituations(installation, batches, show, (result) => {
 			results.situations.push(result);
 			print(result.name, table(result));
 		});
@@ -76,6 +76,8 @@ async function main(): Promise<void> {
 		await keep();
 	}
 	progress.done();
+	// A part says nothing of them.
+	if (flag === '--only') return;
 	const counted = expectations(results);
 	const timed = quick ? [] : [...timedExpectations(results), ...serverExpectations(results.server)];
 	report(counted, timed);
@@ -105,7 +107,6 @@ async function writeFormatted(file: string, text: string): Promise<void> {
 async function measureSituations(
 	installation: N8nInstallation,
 	chosen: Situation[],
-	mostRounds: number,
 	show: (line: string) => void,
 	onResult: (result: SituationResult) => void,
 ): Promise<void> {
@@ -114,14 +115,10 @@ async function measureSituations(
 	for (const situation of chosen) {
 		const { name, pairs, pictureBytes } = situation;
 		const pictures = await makePictures(situation);
-		const taking = takingPart(situation).map((contestant) => ({
-			contestant,
-			rounds: Math.min(contestant.rounds, mostRounds),
-			runs: [] as SituationResult['contestants'][0]['runs'],
-		}));
+		const taking = takingPart(situation).map((contestant) => ({ contestant, runs: new Array<Figures>() }));
 		// Round by round, so that what the machine does besides meets everybody.
-		for (let round = 1; taking.some(({ rounds }) => round <= rounds); round++) {
-			for (const { contestant, runs } of taking.filter(({ rounds }) => round <= rounds)) {
+		for (let round = 1; taking.some(({ contestant }) => round <= contestant.rounds); round++) {
+			for (const { contestant, runs } of taking.filter((each) => round <= each.contestant.rounds)) {
 				show(`${name}, round ${round}, ${contestant.name}`);
 				runs.push(await measure(contestant, situation, pictures));
 			}

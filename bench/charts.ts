@@ -3,7 +3,8 @@ import { init, type EChartsCoreOption } from 'echarts';
 
 import { first } from '../lab/first';
 import type { ContestantId } from './contestants';
-import { byPairs, figure, shortly, type FigureName, type Results, type SituationResult } from './results';
+import type { Figures } from './measure';
+import { byPairs, figure, FIGURES, shortly, type Column, type Results, type SituationResult } from './results';
 
 const COLORS: Record<ContestantId, string> = {
 	nothing: '#d0d7de',
@@ -44,8 +45,8 @@ function merged({ situations, ...about }: Results): string {
 			label: { show: true, fontSize: 11, color: '#24292f', formatter: '{@[2]} %' },
 			data: situations.flatMap((situation, row) =>
 				shown.flatMap((id, column) => {
-					const value = figure(situation, id, 'merged');
-					return value ? [[column, row, Math.floor((100 * value.median) / situation.mergeable)]] : [];
+					const { median } = figure(situation, id, FIGURES.merged);
+					return Number.isNaN(median) ? [] : [[column, row, Math.floor((100 * median) / situation.mergeable)]];
 				}),
 			),
 		},
@@ -66,11 +67,11 @@ function cost({ situations, ...about }: Results): string {
 		situations.filter(({ name }) => name === 'pictures of 1.2 MB'),
 		'situation of large pictures',
 	);
-	const figures: Array<[string, FigureName]> = [
-		['time per\nmerged pair', 'timeToIdeal'],
-		['CPU per pair', 'cpuPerPair'],
-		['peak memory', 'memory'],
-		['stored per\nmerged pair', 'storedPerMerged'],
+	const figures: Array<[string, Column<Figures, SituationResult>]> = [
+		['time per\nmerged pair', FIGURES.timeToIdeal],
+		['CPU per pair', FIGURES.cpuPerPair],
+		['peak memory', FIGURES.memory],
+		['stored per\nmerged pair', FIGURES.storedPerMerged],
 	];
 	return draw(about, 560, 460, 'Beside this node: 200 pairs of 1.2 MB (logarithmic)', {
 		grid: { left: 72, right: 20, top: 100, bottom: 48 },
@@ -86,9 +87,9 @@ function cost({ situations, ...about }: Results): string {
 			barGap: '10%',
 			barCategoryGap: '16%',
 			label: { show: true, position: 'top', fontSize: 9, formatter: '{c}' },
-			data: figures.map(([, name]) => {
-				const [value, own] = [figure(situation, id, name)?.median, figure(situation, 'node', name)?.median];
-				return value && own && Number.isFinite(value) ? Number(shortly(value / own)) : undefined;
+			data: figures.map(([, column]) => {
+				const ratio = figure(situation, id, column).median / figure(situation, 'node', column).median;
+				return Number.isFinite(ratio) ? Number(shortly(ratio)) : undefined;
 			}),
 		})),
 	});
@@ -104,13 +105,13 @@ function memory({ situations, ...about }: Results): string {
 			type: 'line',
 			symbolSize: 7,
 			label: { show: id === 'node', position: 'bottom', distance: 14, fontSize: 10 },
-			data: shown.map((situation) => Math.round(figure(situation, id, 'memory')?.median ?? Number.NaN)),
+			data: shown.map((situation) => Math.round(figure(situation, id, FIGURES.memory).median)),
 		})),
 	});
 }
 
 const takingPart = (situations: SituationResult[], ids: ContestantId[]): ContestantId[] =>
-	ids.filter((id) => situations.some((situation) => figure(situation, id, 'merged')));
+	ids.filter((id) => situations.some(({ contestants }) => contestants.some((contestant) => contestant.id === id)));
 
 /** One for each of those who took part. */
 function series(situations: SituationResult[], ids: ContestantId[], of: (id: ContestantId) => object): object[] {

@@ -4,6 +4,7 @@ import type { IDataObject } from 'n8n-workflow';
 import { first } from '../lab/first';
 import type { Workflow } from '../lab/n8n/n8n';
 import { chain, node, readFiles, start, to, type NodeSettings } from '../lab/n8n/workflows';
+import { PICTURES_FOLDER } from './pictures';
 
 export type ContestantId = 'nothing' | 'http' | 'batching' | 'loop' | 'sequence' | 'node';
 
@@ -25,8 +26,7 @@ export interface Contestant {
 	rounds: number;
 	/** Whether its pictures stay in the items, where others have them in n8n's binary store. */
 	picturesInItems?: boolean;
-	/** @param folder with `template.jpg` and the folder `targets` */
-	workflow(folder: string, told: Told): Workflow;
+	workflow(told: Told): Workflow;
 }
 
 export const HEADER_CREDENTIAL = { id: 'aiLabToolsHeader', name: 'Header Auth' };
@@ -34,40 +34,46 @@ export const PACKAGE_CREDENTIAL = { id: 'aiLabToolsBench', name: 'AILabTools API
 
 const TEMPLATE = "={{ $('Read template').first().binary.template }}";
 
+const inputs = [
+	start,
+	readFiles('Read template', `${PICTURES_FOLDER}/template.jpg`, 'template'),
+	readFiles('Read targets', `${PICTURES_FOLDER}/targets/*.jpg`, 'target'),
+];
+
 /** In the order of their turns. */
 export const contestants: Contestant[] = [
 	{
 		id: 'nothing',
 		name: 'n8n alone, reading the pictures',
 		rounds: 3,
-		workflow: (folder) => chain('nothing', inputs(folder)),
+		workflow: () => chain('nothing', inputs),
 	},
 	{
 		id: 'http',
 		name: 'HTTP Request',
 		rounds: 3,
-		workflow: (folder, told) => chain('http', [...inputs(folder), request(told), convert(told)]),
+		workflow: (told) => chain('http', [...inputs, request(told), convert(told)]),
 	},
 	{
 		id: 'batching',
 		name: 'HTTP Request with Batching',
 		rounds: 1,
-		workflow: (folder, told) => {
+		workflow: (told) => {
 			const batching = { batch: { batchSize: told.atATime, batchInterval: told.betweenMs } };
-			return chain('batching', [...inputs(folder), request(told, { options: { batching } }), convert(told)]);
+			return chain('batching', [...inputs, request(told, { options: { batching } }), convert(told)]);
 		},
 	},
 	{
 		id: 'loop',
 		name: 'Loop, Wait and Retry On Fail',
 		rounds: 1,
-		workflow: (folder, told) => {
+		workflow: (told) => {
 			const wait = node('Wait', 'n8n-nodes-base.wait', {
 				typeVersion: 1.1,
 				parameters: { amount: told.betweenMs / 1_000 },
 			});
 			const each = [request(told, {}, { retryOnFail: true }), convert(told), wait];
-			return loop('loop', folder, told.atATime, each);
+			return loop('loop', told.atATime, each);
 		},
 	},
 	{
@@ -75,35 +81,29 @@ export const contestants: Contestant[] = [
 		name: 'One after another, left in the item',
 		rounds: 1,
 		picturesInItems: true,
-		workflow: (folder, told) => loop('sequence', folder, 1, [request(told)]),
+		workflow: (told) => loop('sequence', 1, [request(told)]),
 	},
 	{
 		id: 'node',
 		name: 'Merge Portraits',
 		rounds: 3,
-		workflow: (folder, { atATime, stopOnError }) => {
+		workflow: ({ atATime, stopOnError }) => {
 			const merge = node('Merge Portraits', 'n8n-nodes-merge-portraits.mergePortraits', {
 				parameters: { templateBinaryPropertyName: TEMPLATE, options: { maxConcurrency: atATime } },
 				credentials: { aiLabToolsApi: PACKAGE_CREDENTIAL },
 				...onError(stopOnError),
 			});
-			return chain('node', [...inputs(folder), merge]);
+			return chain('node', [...inputs, merge]);
 		},
 	},
 ];
 
 const onError = (stop: boolean) => (stop ? {} : { onError: 'continueRegularOutput' as const });
 
-const inputs = (folder: string) => [
-	start,
-	readFiles('Read template', `${folder}/template.jpg`, 'template'),
-	readFiles('Read targets', `${folder}/targets/*.jpg`, 'target'),
-];
-
 /** So many items at a time through the nodes of `each`. */
-function loop(name: string, folder: string, batchSize: number, each: Array<ReturnType<typeof node>>): Workflow {
+function loop(name: string, batchSize: number, each: Array<ReturnType<typeof node>>): Workflow {
 	const items = node('Loop Over Items', 'n8n-nodes-base.splitInBatches', { typeVersion: 3, parameters: { batchSize } });
-	const workflow = chain(name, [...inputs(folder), items, ...each]);
+	const workflow = chain(name, [...inputs, items, ...each]);
 	const [{ name: begin }, { name: end }] = [first(each, 'node'), first(each.slice(-1), 'node')];
 	// Output 0 of the loop is "done".
 	const round = { main: [[], [{ node: begin, type: 'main', index: 0 }]] };

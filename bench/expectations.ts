@@ -1,11 +1,11 @@
 /** What the node is held to, and whether it keeps it. */
+import type { ContestantId } from './contestants';
 import {
 	byPairs,
 	figure,
+	FIGURES,
 	SERVER_FIGURES,
-	serverFigure,
 	spread,
-	type FigureName,
 	type Results,
 	type ServerFigureName,
 	type ServerResult,
@@ -22,64 +22,49 @@ export interface Expectation {
 
 /** Those that hold on any machine, however busy, and in each round: counts and sizes. */
 export function expectations({ situations }: Results): Expectation[] {
-	const stored = situations.map((situation) => {
-		const http = figure(situation, 'http', 'storedPerMerged')?.least ?? Number.NaN;
-		return { name: situation.name, value: http / of(situation, 'storedPerMerged', 'most') };
-	});
+	const own = (situation: SituationResult) => figure(situation, 'node', FIGURES.storedPerMerged).most;
+	const http = (situation: SituationResult) => figure(situation, 'http', FIGURES.storedPerMerged).least;
+	// Those who merge nothing store nothing to be compared.
+	const compared = situations.filter((situation) => Number.isFinite(http(situation)));
 	return [
-		everywhere(
-			'share of the pairs merged',
-			{ least: 1 },
-			situations.map((situation) => ({
-				name: situation.name,
-				value: of(situation, 'merged', 'least') / situation.mergeable,
-			})),
-		),
-		everywhere(
-			'requests per merged pair',
-			{ most: 1.05 },
-			situations.map((situation) => ({ name: situation.name, value: of(situation, 'requestsPerMerged', 'most') })),
-		),
-		// Those who merge nothing store nothing to be compared.
-		everywhere(
-			"HTTP Request's stored data per merged pair ÷ the node's",
-			{ least: 50 },
-			stored.filter(({ value }) => Number.isFinite(value)),
-		),
+		everywhere('share of the pairs merged', { least: 1 }, situations, (situation) => {
+			return figure(situation, 'node', FIGURES.merged).least / situation.mergeable;
+		}),
+		everywhere('requests per merged pair', { most: 1.05 }, situations, (situation) => {
+			return figure(situation, 'node', FIGURES.requestsPerMerged).most;
+		}),
+		everywhere("HTTP Request's stored data per merged pair ÷ the node's", { least: 50 }, compared, (situation) => {
+			return http(situation) / own(situation);
+		}),
 	];
 }
 
 /** Those about time, CPU and memory, for a machine that does nothing else: medians. */
 export function timedExpectations({ situations, overhead }: Results): Expectation[] {
+	const pictures = overhead.map((each) => ({ ...each, name: `pictures of ${each.pictureBytes / 1_000} KB` }));
+	const memory = 'peak memory of 2,000 pairs, less what n8n alone grows by, ÷ of 200';
 	return [
-		everywhere(
-			'time per merged pair ÷ the ideal',
-			{ most: 1.25 },
-			situations.map((situation) => ({ name: situation.name, value: of(situation, 'timeToIdeal') })),
-		),
-		everywhere(
-			"CPU ÷ the bare loop's",
-			{ most: 1.05 },
-			overhead.map(({ pictureBytes, bareLoop, node }) => ({
-				name: `pictures of ${pictureBytes / 1_000} KB`,
-				value: spread(node).median / spread(bareLoop).median,
-			})),
-		),
-		expectation(
-			'peak memory of 2,000 pairs, less what n8n alone grows by, ÷ of 200',
-			{ most: 1.1 },
-			memoryGrowth(situations),
-		),
+		everywhere('time per merged pair ÷ the ideal', { most: 1.25 }, situations, (situation) => {
+			return figure(situation, 'node', FIGURES.timeToIdeal).median;
+		}),
+		everywhere("CPU ÷ the bare loop's", { most: 1.05 }, pictures, ({ bareLoop, node }) => {
+			return spread(node).median / spread(bareLoop).median;
+		}),
+		expectation(memory, { most: 1.1 }, memoryGrowth(situations)),
 	];
 }
 
 /** How the node's memory grows from 200 to 2,000 pairs, without what n8n needs for them in any case. */
-export function memoryGrowth(situations: SituationResult[]): number {
+function memoryGrowth(situations: SituationResult[]): number {
 	const [, hundreds, thousands] = byPairs(situations);
 	if (!hundreds || !thousands) return Number.NaN;
-	const ofN8n = of(thousands, 'memory', 'median', 'nothing') - of(hundreds, 'memory', 'median', 'nothing');
-	return (of(thousands, 'memory') - ofN8n) / of(hundreds, 'memory');
+	const [before, after] = [hundreds, thousands].map(
+		(situation) => (id: ContestantId) => figure(situation, id, FIGURES.memory).median,
+	);
+	return before && after ? (after('node') - after('nothing') + before('nothing')) / before('node') : Number.NaN;
 }
+
+const LIMITED = ['spanToIdeal', 'refusedShare', 'middleWait', 'slowestWait', 'batchToIdeal', 'requests'] as const;
 
 type Limits = Partial<Record<ServerFigureName, number>> & {
 	/** Seconds that the span may take on top. */
@@ -103,24 +88,15 @@ export const SERVER_LIMITS: Record<string, Limits> = {
 	'delay varies by 100 ms: 4 at a time and 6 per second': VARYING,
 };
 
-const LIMITED: ServerFigureName[] = [
-	'spanToIdeal',
-	'refusedShare',
-	'middleWait',
-	'slowestWait',
-	'batchToIdeal',
-	'requests',
-];
-
 /** In a server: first that everybody gets his picture, then the rest. */
 export function serverExpectations(results: ServerResult[]): Expectation[] {
 	if (results.length === 0) return [];
+	const workers = results.filter(({ name }) => name.endsWith(THREE_WORKERS));
+	const node = (name: ServerFigureName) => (result: ServerResult) =>
+		figure(result, 'node', SERVER_FIGURES[name]).median;
+	const [few = Number.NaN, many = Number.NaN] = results.map(node('memory')).filter(Number.isFinite);
 	return [
-		everywhere(
-			'pictures lost in a server',
-			{ most: 0 },
-			results.map((result) => ({ name: result.name, value: inServer(result, 'lost') })),
-		),
+		everywhere('pictures lost in a server', { most: 0 }, results, node('lost')),
 		...results.flatMap((result) => {
 			const { spare = 0, ...limits } = SERVER_LIMITS[result.name] ?? {};
 			return LIMITED.flatMap((name) => {
@@ -128,52 +104,26 @@ export function serverExpectations(results: ServerResult[]): Expectation[] {
 				if (limit === undefined) return [];
 				const slack = name === 'spanToIdeal' ? spare / result.idealSeconds : 0;
 				const what = `${result.name}: ${SERVER_FIGURES[name].title}`;
-				return [expectation(what, { most: limit + slack }, inServer(result, name))];
+				return [expectation(what, { most: limit + slack }, node(name)(result))];
 			});
 		}),
-		...memoryExpectation(results),
-		...results.filter(({ name }) => name.endsWith(THREE_WORKERS)).flatMap((result) => ofWorkers(result, results)),
-	];
-}
-
-/** What Max Concurrent Requests allows beyond what the account takes must cost nothing. */
-function memoryExpectation(results: ServerResult[]): Expectation[] {
-	const [few, many] = [2, 100].map((most) =>
-		results.find(({ name }) => name.endsWith(`Max Concurrent Requests ${most}`)),
-	);
-	if (!few || !many) return [];
-	const ratio = inServer(many, 'memory') / inServer(few, 'memory');
-	return [expectation('peak memory with Max Concurrent Requests 100 ÷ with 2', { most: 1.15 }, ratio)];
-}
-
-function ofWorkers(result: ServerResult, results: ServerResult[]): Expectation[] {
-	const { name } = result;
-	return [
-		expectation(`${name}: pairs per second ÷ one process's`, { least: 0.75 }, speedOfWorkers(result, results)),
-		expectation(`${name}: share of requests refused`, { most: 0.15 }, inServer(result, 'refusedShare')),
-		expectation(
-			`${name}: the least of a worker's merges ÷ an equal share`,
-			{ least: 0.5 },
-			inServer(result, 'leastShare'),
-		),
+		// What is allowed beyond what the account takes must cost nothing.
+		expectation('peak memory with Max Concurrent Requests 100 ÷ with 2', { most: 1.15 }, many / few),
+		everywhere("workers' pairs per second ÷ one process's", { least: 0.75 }, workers, (result) => {
+			return speedOfWorkers(result, results);
+		}),
+		everywhere("workers' share of requests refused", { most: 0.15 }, workers, node('refusedShare')),
+		everywhere("the least of a worker's merges ÷ an equal share", { least: 0.5 }, workers, node('leastShare')),
 	];
 }
 
 /** Pairs per second beside those of one process in the same situation. */
 export function speedOfWorkers(result: ServerResult, results: ServerResult[]): number {
 	const alone = results.find(({ name }) => name === result.name.replace(THREE_WORKERS, ONE_PROCESS));
-	return alone ? inServer(alone, 'span') / inServer(result, 'span') : Number.NaN;
+	return alone
+		? figure(alone, 'node', SERVER_FIGURES.span).median / figure(result, 'node', SERVER_FIGURES.span).median
+		: Number.NaN;
 }
-
-const inServer = (result: ServerResult, name: ServerFigureName): number =>
-	serverFigure(result, 'node', name)?.median ?? Number.NaN;
-
-const of = (
-	situation: SituationResult,
-	name: FigureName,
-	which: 'median' | 'least' | 'most' = 'median',
-	id: 'node' | 'nothing' = 'node',
-): number => figure(situation, id, name)?.[which] ?? Number.NaN;
 
 type Bound = { most: number } | { least: number };
 
@@ -183,19 +133,19 @@ function expectation(what: string, bound: Bound, value: number, where = ''): Exp
 	return { what, expected, measured: rounded(value) + where, met: isMost ? value <= bound.most : value >= bound.least };
 }
 
-/** One bound on several values. Tells all that miss it, or else the one that comes closest. */
-function everywhere(what: string, bound: Bound, values: Array<{ name: string; value: number }>): Expectation {
-	const sorted = [...values].sort((one, other) =>
-		'most' in bound ? other.value - one.value : one.value - other.value,
-	);
-	const each = sorted.map(({ name, value }) => expectation(what, bound, value, ` (${name})`));
+/** One bound on each of several results. Tells all that miss it, or else the one that comes closest. */
+function everywhere<T extends { name: string }>(
+	what: string,
+	bound: Bound,
+	results: T[],
+	valueOf: (result: T) => number,
+): Expectation {
+	const values = results.map((result) => ({ value: valueOf(result), where: ` (${result.name})` }));
+	values.sort((one, other) => ('most' in bound ? other.value - one.value : one.value - other.value));
+	const each = values.map(({ value, where }) => expectation(what, bound, value, where));
 	const missed = each.filter(({ met }) => !met);
-	const shown = missed.length > 0 ? missed : each.slice(0, 1);
-	return {
-		...expectation(what, bound, Number.NaN),
-		measured: shown.map(({ measured }) => measured).join(', '),
-		met: missed.length === 0,
-	};
+	const measured = (missed.length > 0 ? missed : each.slice(0, 1)).map((shown) => shown.measured).join(', ');
+	return { ...expectation(what, bound, Number.NaN), measured, met: each.length > 0 && missed.length === 0 };
 }
 
 const rounded = (value: number) => String(Number(value.toFixed(2)));

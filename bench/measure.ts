@@ -57,7 +57,7 @@ export async function prepareMeasuring(
 			// Whole seconds, as one would say it, and longer than a merge.
 			const betweenMs = 1_000 * Math.floor(serviceMs / 1_000 + 1);
 			const told = { baseUrl, atATime, betweenMs, stopOnError: stopOnError.includes(contestant.id) };
-			return { ...contestant.workflow(PICTURES_FOLDER, told), id: workflowId(contestant, situation) };
+			return { ...contestant.workflow(told), id: workflowId(contestant, situation) };
 		}),
 	);
 	await n8n.importWorkflows(...workflows);

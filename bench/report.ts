@@ -1,16 +1,15 @@
 /** The results in words: tables for the terminal, the page in `docs`, and what README says of them. */
 import { expectations, serverExpectations, speedOfWorkers, timedExpectations, type Expectation } from './expectations';
 import type { ContestantId } from './contestants';
+import type { Figures } from './measure';
 import {
 	figure,
 	FIGURES,
 	SERVER_FIGURES,
-	serverFigure,
 	shortly,
 	spread,
-	type FigureName,
+	type Column,
 	type Results,
-	type ServerFigureName,
 	type ServerResult,
 	type SituationResult,
 	type Spread,
@@ -20,26 +19,18 @@ import { AT_A_TIME, SERVICE_MS } from './situations';
 
 type Row = Record<string, string>;
 
-const COLUMNS = [
-	...(['merged', 'paid', 'requestsPerMerged', 'span', 'timeToIdeal', 'cpuPerPair'] as const),
-	...(['memory', 'storedPerMerged'] as const),
-];
-const SERVER_COLUMNS = [
-	...(['served', 'withError', 'middleWait', 'slowestWait', 'merged', 'requests', 'refusedShare'] as const),
-	...(['spanToIdeal', 'batchToIdeal', 'memory', 'leastShare'] as const),
-];
-/** In brackets behind them is how many times the node's that is. */
-const COMPARED: FigureName[] = ['cpuPerPair', 'memory', 'storedPerMerged'];
+const SERVER_COLUMNS = Object.values(SERVER_FIGURES).filter(
+	(column) => column !== SERVER_FIGURES.lost && column !== SERVER_FIGURES.span,
+);
 
 /** One row for each contestant of each phase, without the columns that say nothing of any. */
 export function serverTable(results: ServerResult[]): Row[] {
 	const rows = results.flatMap((result) =>
 		result.contestants.map(({ id, name }): Row => {
-			const cells = SERVER_COLUMNS.map((column) => {
-				const { median = Number.NaN } = serverFigure(result, id, column) ?? {};
-				const { title, digits } = SERVER_FIGURES[column];
-				return [title, Number.isFinite(median) ? number(median, digits) : '–'];
-			});
+			const cells = SERVER_COLUMNS.map((column) => [
+				column.title,
+				number(figure(result, id, column).median, column.digits),
+			]);
 			return { 'in a server': result.name, contestant: name, ...Object.fromEntries(cells) };
 		}),
 	);
@@ -47,18 +38,20 @@ export function serverTable(results: ServerResult[]): Row[] {
 	return rows.map((row) => Object.fromEntries(Object.entries(row).filter(([title]) => isUsed(title))));
 }
 
+/** In brackets behind them is how many times the node's that is. */
+const COMPARED: object[] = [FIGURES.cpuPerPair, FIGURES.memory, FIGURES.storedPerMerged];
+
 /** One row for each contestant: medians, and behind `separator` the range where there is one. */
 export function table(situation: SituationResult, separator = ', '): Row[] {
 	return situation.contestants.map(({ id, name, runs }) => {
-		const cells = COLUMNS.map((column) => {
-			const { title, digits } = FIGURES[column];
+		const cells = Object.values(FIGURES).map((column) => {
+			const { title, digits } = column;
 			const value = figure(situation, id, column);
-			const own = figure(situation, 'node', column);
-			if (!value || !own || !Number.isFinite(value.median)) return [title, '–'];
-			const isCompared = COMPARED.includes(column) && id !== 'node' && value.median > 0;
-			const times = isCompared ? ` (${shortly(value.median / own.median)} ×)` : '';
+			const ratio = value.median / figure(situation, 'node', column).median;
+			const isCompared = COMPARED.includes(column) && id !== 'node' && ratio > 0 && ratio < Infinity;
 			const differ = number(value.least, digits) !== number(value.most, digits);
-			return [title, number(value.median, digits) + times + (differ ? separator + range(value, digits) : '')];
+			const behind = differ ? separator + range(value, digits) : '';
+			return [title, number(value.median, digits) + (isCompared ? ` (${times(ratio)})` : '') + behind];
 		});
 		return { contestant: runs.length === 1 ? `${name} (1 round)` : name, ...Object.fromEntries(cells) };
 	});
@@ -68,48 +61,49 @@ export function table(situation: SituationResult, separator = ', '): Row[] {
 export function summary({ situations, server }: Results): string {
 	const batches = (name: string) => situations.find((situation) => situation.name === name);
 	const inServer = (name: string) => server.find((result) => result.name === name);
-	const complete = situations.filter((each) => figure(each, 'node', 'merged')?.least === each.mergeable).length;
+	const complete = situations.filter((each) => figure(each, 'node', FIGURES.merged).least === each.mergeable).length;
 	const workers = server.filter(({ name }) => name.endsWith(THREE_WORKERS));
 	const rows = [
 		about(batches('2 at a time'), 'Does every pair come out? (an account of 2 at a time)', (situation) => [
 			`all, in ${complete} of ${situations.length} situations`,
-			eachOther(situation, 'merged', (merged) => `${number(merged, 0)} of ${situation.mergeable}`),
+			eachOther(situation, FIGURES.merged, (merged) => `${number(merged, 0)} of ${situation.mergeable}`),
 		]),
 		about(batches('5 at a time'), 'How long does a pair take, beside the ideal?', (situation) => [
-			times(median(situation, 'node', 'timeToIdeal')),
-			eachOther(situation, 'timeToIdeal', times, ['batching', 'loop', 'sequence']),
+			times(figure(situation, 'node', FIGURES.timeToIdeal).median),
+			eachOther(situation, FIGURES.timeToIdeal, times, ['batching', 'loop', 'sequence']),
 		]),
 		about(batches('5 % fail with 502'), 'What is paid for twice, when 5 % fail?', (situation) => {
-			const twice = (id: ContestantId) => median(situation, id, 'paid') - median(situation, id, 'merged');
+			const twice = (id: ContestantId) =>
+				figure(situation, id, FIGURES.paid).median - figure(situation, id, FIGURES.merged).median;
 			return [
 				`${twice('node')} requests`,
-				`${SHORT_NAMES.loop}: ${twice('loop')} of ${median(situation, 'loop', 'paid')}`,
+				`${SHORT_NAMES.loop}: ${twice('loop')} of ${figure(situation, 'loop', FIGURES.paid).median}`,
 			];
 		}),
 		about(batches('pictures of 1.2 MB'), 'How much memory do 200 pairs of 1.2 MB take?', (situation) => [
-			`${megabytes(median(situation, 'node', 'memory'))} (n8n alone: ${megabytes(median(situation, 'nothing', 'memory'))})`,
-			eachOther(situation, 'memory', megabytes),
+			`${megabytes(figure(situation, 'node', FIGURES.memory).median)} (n8n alone: ${megabytes(figure(situation, 'nothing', FIGURES.memory).median)})`,
+			eachOther(situation, FIGURES.memory, megabytes),
 		]),
 		about(batches('pictures of 1.2 MB'), 'What goes into the database for each of them?', (situation) => [
-			kilobytes(median(situation, 'node', 'storedPerMerged')),
-			eachOther(situation, 'storedPerMerged', kilobytes, ['http', 'sequence']),
+			kilobytes(figure(situation, 'node', FIGURES.storedPerMerged).median),
+			eachOther(situation, FIGURES.storedPerMerged, kilobytes, ['http', 'sequence']),
 		]),
 		about(
 			inServer('90 visitors at once, 2 at a time, 3 s a merge'),
 			'Do 90 visitors at once get their pictures?',
 			(result) => [
-				`${ofServer(result, 'node', 'served')}; the middle one waits as long as ${number(ofServer(result, 'node', 'middleWait'), 0)} merges take, the last ${number(ofServer(result, 'node', 'slowestWait'), 0)}`,
-				`HTTP Request with Retry On Fail: ${ofServer(result, 'http', 'served')}, and ${ofServer(result, 'http', 'withError')} get an error`,
+				`${figure(result, 'node', SERVER_FIGURES.served).median}; the middle one waits as long as ${number(figure(result, 'node', SERVER_FIGURES.middleWait).median, 0)} merges take, the last ${number(figure(result, 'node', SERVER_FIGURES.slowestWait).median, 0)}`,
+				`HTTP Request with Retry On Fail: ${figure(result, 'http', SERVER_FIGURES.served).median}, and ${figure(result, 'http', SERVER_FIGURES.withError).median} get an error`,
 			],
 		),
 		about(workers[0], 'Do three workers merge as fast as one process?', () => [
-			`${number(100 * Math.min(...workers.map((result) => speedOfWorkers(result, server))), 0)} % at least; ${number(100 * Math.max(...workers.map((result) => ofServer(result, 'node', 'refusedShare'))), 0)} % refused at most`,
+			`${number(100 * Math.min(...workers.map((result) => speedOfWorkers(result, server))), 0)} % at least; ${number(100 * Math.max(...workers.map((result) => figure(result, 'node', SERVER_FIGURES.refusedShare).median)), 0)} % refused at most`,
 			'–',
 		]),
 		about(
 			inServer('2,000 pairs, 10 at a time: unchanged'),
 			'What is sent when 2,000 pairs run again unchanged?',
-			(result) => [`${ofServer(result, 'node', 'requests')} requests`, 'all of them'],
+			(result) => [`${figure(result, 'node', SERVER_FIGURES.requests).median} requests`, 'all of them'],
 		),
 	];
 	return markdown(rows.flat());
@@ -122,11 +116,6 @@ function about<T>(measured: T | undefined, question: string, answers: (measured:
 	return [{ question, 'Merge Portraits': node, 'built without it': without }];
 }
 
-const median = (situation: SituationResult, id: ContestantId, name: FigureName) =>
-	figure(situation, id, name)?.median ?? Number.NaN;
-const ofServer = (result: ServerResult, id: ContestantId, name: ServerFigureName) =>
-	serverFigure(result, id, name)?.median ?? Number.NaN;
-
 const times = (value: number) => `${shortly(value)} ×`;
 const megabytes = (value: number) => `${number(value, 0)} MB`;
 const kilobytes = (value: number) => `${number(value, value < 10 ? 1 : 0)} KB`;
@@ -137,11 +126,11 @@ type Other = keyof typeof SHORT_NAMES;
 /** What the others have of a figure, in one line. */
 function eachOther(
 	situation: SituationResult,
-	name: FigureName,
+	column: Column<Figures, SituationResult>,
 	say: (value: number) => string,
 	others: Other[] = ['http', 'batching', 'loop', 'sequence'],
 ): string {
-	const said = others.map((id) => ({ id, value: median(situation, id, name) }));
+	const said = others.map((id) => ({ id, value: figure(situation, id, column).median }));
 	const known = said.filter(({ value }) => Number.isFinite(value));
 	return known.map(({ id, value }) => `${SHORT_NAMES[id]}: ${say(value)}`).join(', ');
 }
@@ -269,5 +258,8 @@ function markdown(rows: Row[]): string {
 
 const range = ({ least, most }: Spread, digits: number) => `${number(least, digits)} to ${number(most, digits)}`;
 
+/** A dash where there is none. */
 const number = (value: number, digits: number) =>
-	value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+	!Number.isFinite(value)
+		? '–'
+		: value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });

@@ -17,28 +17,27 @@ export interface Results {
 	overhead: Overhead[];
 }
 
-export interface SituationResult {
+interface Result<Run> {
 	name: string;
+	pictureBytes: number;
+	idealSeconds: number;
+	contestants: Array<{ id: ContestantId; name: string; runs: Run[] }>;
+}
+
+export interface SituationResult extends Result<Figures> {
 	pairs: number;
 	/** How many of them the service would merge. */
 	mergeable: number;
-	pictureBytes: number;
-	idealSeconds: number;
-	contestants: Array<{ id: ContestantId; name: string; runs: Figures[] }>;
 }
 
 /** A phase of a situation. */
-export interface ServerResult {
-	name: string;
+export interface ServerResult extends Result<ServerFigures> {
 	visitors: number;
 	/** Pairs of each execution. */
 	batches: number[];
 	/** Which of them was stopped. */
 	stopped?: number;
 	serviceMs: number;
-	pictureBytes: number;
-	idealSeconds: number;
-	contestants: Array<{ id: ContestantId; name: string; runs: ServerFigures[] }>;
 }
 
 /** CPU of a batch within `execute`, in ms per pair, for each round. */
@@ -63,7 +62,7 @@ export function spread(values: number[]): Spread {
 }
 
 /** What is compared, and the column that shows it. */
-interface Column<Run, About> {
+export interface Column<Run, About> {
 	title: string;
 	digits: number;
 	of(run: Run, about: About): number;
@@ -84,14 +83,6 @@ export const FIGURES = {
 	memory: { title: 'peak memory, MB', digits: 0, of: ({ memory }) => memory },
 	storedPerMerged: { title: 'stored per merged, KB', digits: 1, of: ({ stored, merged }) => stored / merged },
 } satisfies Record<string, Column<Figures, SituationResult>>;
-
-export type FigureName = keyof typeof FIGURES;
-
-/** A contestant's figure over its rounds; undefined when it took no part. */
-export function figure(situation: SituationResult, id: ContestantId, name: FigureName): Spread | undefined {
-	const runs = situation.contestants.find((contestant) => contestant.id === id)?.runs ?? [];
-	return runs.length === 0 ? undefined : spread(runs.map((run) => FIGURES[name].of(run, situation)));
-}
 
 /** Of a phase in a server. NaN where it has nothing of the kind, such as waits without visitors. */
 export const SERVER_FIGURES = {
@@ -144,10 +135,14 @@ export const SERVER_FIGURES = {
 
 export type ServerFigureName = keyof typeof SERVER_FIGURES;
 
-/** As `figure`. */
-export function serverFigure(result: ServerResult, id: ContestantId, name: ServerFigureName): Spread | undefined {
-	const runs = result.contestants.find((contestant) => contestant.id === id)?.runs ?? [];
-	return runs.length === 0 ? undefined : spread(runs.map((run) => SERVER_FIGURES[name].of(run, result)));
+/** A contestant's figure over its rounds; NaN when it took no part. */
+export function figure<Run, About extends Result<Run>>(
+	about: About,
+	id: ContestantId,
+	{ of }: Column<Run, About>,
+): Spread {
+	const runs = about.contestants.find((contestant) => contestant.id === id)?.runs ?? [];
+	return spread(runs.map((run) => of(run, about)));
 }
 
 const sum = (values: number[]): number => values.reduce((all, value) => all + value, 0);

@@ -25,10 +25,14 @@ export interface Situation {
 	stopOnError?: ContestantId[];
 	/** Who takes no part, where it would show nothing new or take minutes. */
 	without?: ContestantId[];
+	/** The most rounds of anybody. */
+	rounds?: number;
 }
 
 export const SERVICE_MS = 200;
 export const AT_A_TIME = 5;
+
+const withoutWaiting: ContestantId[] = ['nothing', 'batching', 'loop', 'sequence'];
 
 const everyTwentieth = ({ index }: RecordedRequest): Fault | undefined =>
 	index % 20 === 19 ? { kind: 'status', status: 502 } : undefined;
@@ -48,7 +52,12 @@ const failing: Situation = {
 	fault: everyTwentieth,
 	stopOnError: ['loop'],
 };
-const badPortraits: Situation = { ...otherAccount, name: '3 bad portraits', badTargets: 3 };
+const badPortraits: Situation = {
+	...otherAccount,
+	name: '3 bad portraits',
+	badTargets: 3,
+	without: ['nothing', 'sequence'],
+};
 const large: Situation = { ...fiveAtATime, name: 'pictures of 1.2 MB', pictureBytes: 1_200_000 };
 
 const slow = (maxConcurrentRequests: number, pairs: number): Situation => ({
@@ -59,12 +68,19 @@ const slow = (maxConcurrentRequests: number, pairs: number): Situation => ({
 	serviceMs: 3_000,
 	atATime: Math.max(AT_A_TIME, maxConcurrentRequests),
 	without: ['nothing', 'http', 'loop', 'sequence'],
+	rounds: 1,
 });
 
 export const situations: Situation[] = [
 	fiveAtATime,
 	twoAtATime,
-	{ ...otherAccount, name: '10 per second', account: { maxRequestsPerSecond: 10 } },
+	// The others send fewer than that, whatever the account takes.
+	{
+		...otherAccount,
+		name: '10 per second',
+		account: { maxRequestsPerSecond: 10 },
+		without: withoutWaiting,
+	},
 	failing,
 	badPortraits,
 	{ ...fiveAtATime, name: '20 pairs', pairs: 20 },
@@ -89,19 +105,19 @@ export const situations: Situation[] = [
 	slow(20, 200),
 ];
 
-const withoutWaiting: ContestantId[] = ['nothing', 'batching', 'loop', 'sequence'];
-
 /** For two minutes: what shows in figures that are not times. */
 export const quickSituations: Situation[] = [
-	{ ...otherAccount, pairs: 20 },
-	{ ...failing, pairs: 20, without: ['nothing', 'sequence'] },
-	{ ...twoAtATime, without: withoutWaiting },
-	{ ...badPortraits, without: withoutWaiting },
+	{ ...otherAccount, pairs: 20, rounds: 1 },
+	{ ...failing, pairs: 20, rounds: 1, without: ['nothing', 'sequence'] },
+	{ ...twoAtATime, rounds: 1, without: withoutWaiting },
+	{ ...badPortraits, rounds: 1, without: withoutWaiting },
 ];
 
-/** In the order of their turns. */
-export const takingPart = ({ without = [] }: Situation): Contestant[] =>
-	contestants.filter(({ id }) => !without.includes(id));
+/** In the order of their turns, with how many rounds they take. */
+export const takingPart = ({ without = [], rounds = Infinity }: Situation): Contestant[] =>
+	contestants
+		.filter(({ id }) => !without.includes(id))
+		.map((contestant) => ({ ...contestant, rounds: Math.min(contestant.rounds, rounds) }));
 
 /** How many pairs the service would merge. */
 export const mergeable = ({ pairs, badTargets = 0 }: Situation): number => pairs - badTargets;
