@@ -98,7 +98,7 @@ function cost({ situations, ...about }: Results): string {
 function memory({ situations, ...about }: Results): string {
 	const shown = byPairs(situations);
 	return draw(about, 760, 370, 'Peak memory of n8n by number of pairs, pictures of 50 KB', {
-		grid: { left: 80, right: 70, top: 120, bottom: 40 },
+		grid: { left: 80, right: 40, top: 90, bottom: 40 },
 		xAxis: { type: 'category', data: shown.map(({ pairs }) => `${pairs.toLocaleString('en')} pairs`) },
 		yAxis: { type: 'value', min: 0, axisLabel: { formatter: '{value} MB' } },
 		series: series(shown, ['nothing', 'http', 'batching', 'loop', 'sequence', 'node'], (id) => ({
