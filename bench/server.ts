@@ -104,7 +104,18 @@ async function measure(lab: Lab, situation: ServerSituation, measuring: Measurin
 	const { phases, serviceMs, delayMs, account } = situation;
 	const pairs = phases.reduce((sum, phase) => sum + (phase.samePictures ? 0 : pairsOf(phase)), 0);
 	const { merged: answerPicture } = await makePictures({ pairs, pictureBytes: pictureBytesOf(situation) });
-	const results = new Map<Phase, ServerResult>();
+	const results = phases.map(
+		(phase): ServerResult => ({
+			name: phaseName(situation, phase) + suffix,
+			visitors: phase.visitors?.count ?? 0,
+			batches: phase.batches ?? [],
+			stopped: phase.stopped,
+			serviceMs,
+			pictureBytes: pictureBytesOf(situation),
+			idealSeconds: idealOf(situation, phase),
+			contestants: [],
+		}),
+	);
 	const isForVisitors = phases.every(({ batches }) => batches === undefined);
 	for (const contestant of serverContestants.filter(({ batches }) => isForVisitors || batches)) {
 		if (situation.measuresMemory) {
@@ -119,31 +130,19 @@ async function measure(lab: Lab, situation: ServerSituation, measuring: Measurin
 		try {
 			const callers = await prepareCallers(lab, contestant, service.baseUrl, situation.maxConcurrency);
 			let first = 0;
-			for (const phase of phases) {
-				const name = phaseName(situation, phase) + suffix;
-				show(`${name}, ${contestant.name}`);
+			for (const [index, phase] of phases.entries()) {
+				show(`${phaseName(situation, phase)}${suffix}, ${contestant.name}`);
 				if (phase.samePictures) first -= pairsOf(phase);
 				const run = await runPhase({ lab, service, callers, phase, first, workers });
 				if (!situation.measuresMemory) run.memory = 0;
 				first += pairsOf(phase);
-				const result: ServerResult = results.get(phase) ?? {
-					name,
-					visitors: phase.visitors?.count ?? 0,
-					batches: phase.batches ?? [],
-					stopped: phase.stopped,
-					serviceMs,
-					pictureBytes: pictureBytesOf(situation),
-					idealSeconds: idealOf(situation, phase),
-					contestants: [],
-				};
-				result.contestants.push({ id: contestant.id, name: contestant.name, runs: [run] });
-				results.set(phase, result);
+				results[index]?.contestants.push({ id: contestant.id, name: contestant.name, runs: [run] });
 			}
 		} finally {
 			await service.close();
 		}
 	}
-	for (const result of results.values()) onResult(result);
+	results.forEach(onResult);
 }
 
 /** Two workflows that listen, each at an address of its own, and what calls them. */
