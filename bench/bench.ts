@@ -69,11 +69,11 @@ async function main(): Promise<void> {
 		await keep();
 	}
 	if (!quick) {
-		await measureServer(show, chosen, (result) => {
+		const measured = measureServer(show, chosen, (result) => {
 			results.server.push(result);
 			print(result.name, serverTable([result]));
 		});
-		await keep();
+		await measured.finally(keep);
 	}
 	progress.done();
 	// A part says nothing of them.
