@@ -3,18 +3,19 @@ import { init, type EChartsCoreOption } from 'echarts';
 
 import { first } from '../lab/first';
 import type { ContestantId } from './contestants';
-import { byPairs, figure, shortly, type FigureName } from './figures';
-import type { Results, SituationResult } from './results';
+import type { Figures } from './measure';
+import { byPairs, figure, FIGURES, shortly, type Column, type Results, type SituationResult } from './results';
 
 const COLORS: Record<ContestantId, string> = {
 	nothing: '#d0d7de',
 	http: '#b8c0cc',
 	batching: '#8593a6',
 	loop: '#525f73',
+	sequence: '#a58fc2',
 	node: '#e8590c',
 };
 
-/** By file name without extension. */
+/** By file name without extension. The first two stand side by side. */
 export function drawCharts(results: Results): Record<string, string> {
 	return {
 		'bench-merged': merged(results),
@@ -23,36 +24,57 @@ export function drawCharts(results: Results): Record<string, string> {
 	};
 }
 
+/** As a table with colours: of many bars one would see that they are many. */
 function merged({ situations, ...about }: Results): string {
-	return draw(about, 760, 720, 'Pairs merged, of those that could be merged', {
-		grid: { left: 240, right: 60, top: 90, bottom: 40 },
-		xAxis: { type: 'value', max: 100, axisLabel: { formatter: '{value} %' } },
-		yAxis: { type: 'category', inverse: true, data: situations.map(({ name }) => name), axisTick: { show: false } },
-		series: series(situations, ['http', 'batching', 'loop', 'node'], (id) => ({
-			type: 'bar',
-			barGap: '10%',
-			barCategoryGap: '28%',
-			label: { show: true, position: 'right', fontSize: 10, formatter: '{c} %' },
-			data: situations.map((situation) => {
-				const value = figure(situation, id, 'merged');
-				return value && Math.floor((100 * value.median) / situation.mergeable);
-			}),
-		})),
+	const shown = takingPart(situations, ['http', 'batching', 'loop', 'sequence', 'node']);
+	return draw(about, 560, 460, 'Pairs merged, in % of those that could be', {
+		legend: { show: false },
+		grid: { left: 204, right: 16, top: 90, bottom: 16 },
+		xAxis: {
+			...{ type: 'category', position: 'top', data: shown.map((id) => SHORT_NAMES[id]) },
+			...{ axisTick: { show: false }, axisLine: { show: false }, axisLabel: { interval: 0, fontSize: 10 } },
+		},
+		yAxis: {
+			...{ type: 'category', inverse: true, data: situations.map(({ name }) => name) },
+			...{ axisTick: { show: false }, axisLine: { show: false }, axisLabel: { fontSize: 10.5 } },
+		},
+		visualMap: { show: false, min: 0, max: 100, inRange: { color: ['#f8d7da', '#fff3cd', '#b7e4c7'] } },
+		series: {
+			type: 'heatmap',
+			itemStyle: { borderColor: '#fff', borderWidth: 2 },
+			label: { show: true, fontSize: 11, color: '#24292f', formatter: '{@[2]} %' },
+			data: situations.flatMap((situation, row) =>
+				shown.flatMap((id, column) => {
+					const { median } = figure(situation, id, FIGURES.merged);
+					return Number.isNaN(median) ? [] : [[column, row, Math.floor((100 * median) / situation.mergeable)]];
+				}),
+			),
+		},
 	});
 }
 
+const SHORT_NAMES: Record<ContestantId, string> = {
+	nothing: 'n8n alone',
+	http: 'HTTP\nRequest',
+	batching: 'HTTP with\nBatching',
+	loop: 'Loop, Wait,\nRetry',
+	sequence: 'one after\nanother',
+	node: 'Merge\nPortraits',
+};
+
 function cost({ situations, ...about }: Results): string {
-	const large = situations.filter(({ pictureBytes, pairs }) => pictureBytes > 1e6 && pairs === 200);
-	const situation = first(large, 'situation of 200 pairs of more than 1 MB');
-	const figures: Array<[string, FigureName]> = [
-		['time per merged pair', 'timePerMerged'],
-		['CPU per pair', 'cpuPerPair'],
-		['peak memory', 'memory'],
-		['stored per merged pair', 'storedPerMerged'],
+	const situation = first(
+		situations.filter(({ name }) => name === 'pictures of 1.2 MB'),
+		'situation of large pictures',
+	);
+	const figures: Array<[string, Column<Figures, SituationResult>]> = [
+		['time per\nmerged pair', FIGURES.timeToIdeal],
+		['CPU per pair', FIGURES.cpuPerPair],
+		['peak memory', FIGURES.memory],
+		['stored per\nmerged pair', FIGURES.storedPerMerged],
 	];
-	const title = `How many times as much as this node takes (logarithmic): ${situation.name}`;
-	return draw(about, 760, 380, title, {
-		grid: { left: 60, right: 20, top: 90, bottom: 40 },
+	return draw(about, 560, 460, 'Beside this node: 200 pairs of 1.2 MB (logarithmic)', {
+		grid: { left: 72, right: 20, top: 100, bottom: 48 },
 		xAxis: {
 			type: 'category',
 			data: figures.map(([label]) => label),
@@ -60,14 +82,14 @@ function cost({ situations, ...about }: Results): string {
 			axisLabel: { interval: 0 },
 		},
 		yAxis: { type: 'log', axisLabel: { formatter: '{value} ×' } },
-		series: series([situation], ['http', 'batching', 'loop'], (id) => ({
+		series: series([situation], ['http', 'batching', 'loop', 'sequence'], (id) => ({
 			type: 'bar',
 			barGap: '10%',
-			barCategoryGap: '24%',
-			label: { show: true, position: 'top', fontSize: 10, formatter: '{c} ×' },
-			data: figures.map(([, name]) => {
-				const [value, own] = [figure(situation, id, name)?.median, figure(situation, 'node', name)?.median];
-				return value && own && Number.isFinite(value) ? Number(shortly(value / own)) : undefined;
+			barCategoryGap: '16%',
+			label: { show: true, position: 'top', fontSize: 9, formatter: '{c}' },
+			data: figures.map(([, column]) => {
+				const ratio = figure(situation, id, column).median / figure(situation, 'node', column).median;
+				return Number.isFinite(ratio) ? Number(shortly(ratio)) : undefined;
 			}),
 		})),
 	});
@@ -76,23 +98,27 @@ function cost({ situations, ...about }: Results): string {
 function memory({ situations, ...about }: Results): string {
 	const shown = byPairs(situations);
 	return draw(about, 760, 370, 'Peak memory of n8n by number of pairs, pictures of 50 KB', {
-		grid: { left: 80, right: 70, top: 120, bottom: 40 },
+		grid: { left: 80, right: 40, top: 90, bottom: 40 },
 		xAxis: { type: 'category', data: shown.map(({ pairs }) => `${pairs.toLocaleString('en')} pairs`) },
 		yAxis: { type: 'value', min: 0, axisLabel: { formatter: '{value} MB' } },
-		series: series(situations, ['nothing', 'http', 'batching', 'loop', 'node'], (id) => ({
+		series: series(shown, ['nothing', 'http', 'batching', 'loop', 'sequence', 'node'], (id) => ({
 			type: 'line',
 			symbolSize: 7,
-			label: { show: id === 'node', position: 'bottom', fontSize: 10 },
-			data: shown.map((situation) => Math.round(figure(situation, id, 'memory')?.median ?? Number.NaN)),
+			label: { show: id === 'node', position: 'bottom', distance: 14, fontSize: 10 },
+			data: shown.map((situation) => Math.round(figure(situation, id, FIGURES.memory).median)),
 		})),
 	});
 }
 
-/** One for each of the contestants. */
+const takingPart = (situations: SituationResult[], ids: ContestantId[]): ContestantId[] =>
+	ids.filter((id) => situations.some(({ contestants }) => contestants.some((contestant) => contestant.id === id)));
+
+/** One for each of those who took part. */
 function series(situations: SituationResult[], ids: ContestantId[], of: (id: ContestantId) => object): object[] {
-	return first(situations, 'situation')
-		.contestants.filter(({ id }) => ids.includes(id))
-		.map(({ id, name }) => ({ name, itemStyle: { color: COLORS[id] }, lineStyle: { color: COLORS[id] }, ...of(id) }));
+	return takingPart(situations, ids).map((id) => {
+		const name = SHORT_NAMES[id].replace('\n', ' ');
+		return { name, itemStyle: { color: COLORS[id] }, lineStyle: { color: COLORS[id] }, ...of(id) };
+	});
 }
 
 function draw(
@@ -117,7 +143,7 @@ function draw(
 			textStyle: { fontSize: 15 },
 			subtextStyle: { fontSize: 11 },
 		},
-		legend: { top: 54, left: 16, itemWidth: 14, itemHeight: 10, itemGap: 24, textStyle: { fontSize: 11 } },
+		legend: { top: 54, left: 16, right: 16, itemWidth: 14, itemHeight: 10, itemGap: 20, textStyle: { fontSize: 11 } },
 		...options,
 	});
 	const svg = chart.renderToSVGString();

@@ -1,119 +1,154 @@
-/** The same work as four workflows: what users build without this package, and with it. */
+/** The same work as workflows: what users build without this package, and with it. */
 import type { IDataObject } from 'n8n-workflow';
 
+import { first } from '../lab/first';
 import type { Workflow } from '../lab/n8n/n8n';
-import { chain, node, readFiles, start, to } from '../lab/n8n/workflows';
+import { chain, node, readFiles, start, to, type NodeSettings } from '../lab/n8n/workflows';
+import { PICTURES_FOLDER } from './pictures';
 
-export type ContestantId = 'nothing' | 'http' | 'batching' | 'loop' | 'node';
+export type ContestantId = 'nothing' | 'http' | 'batching' | 'loop' | 'sequence' | 'node';
+
+/** What everybody is told where there is a place to say so. */
+export interface Told {
+	baseUrl: string;
+	/** Requests at a time. */
+	atATime: number;
+	/** Milliseconds to wait between one lot and the next: in seconds, as one would, longer than the service takes. */
+	betweenMs: number;
+	/** Keeps n8n's default for On Error, Stop Workflow; otherwise an item that failed takes no other with it. */
+	stopOnError: boolean;
+}
 
 export interface Contestant {
 	id: ContestantId;
 	name: string;
-	/** @param folder with `template.jpg` and the folder `targets` */
-	workflow(folder: string, baseUrl: string, stopOnError: boolean): Workflow;
+	/** How often a situation is measured: more than once where that can show anything else. */
+	rounds: number;
+	/** Whether its pictures stay in the items, where others have them in n8n's binary store. */
+	picturesInItems?: boolean;
+	workflow(told: Told): Workflow;
 }
-
-/** The number of requests at a time that everybody is told. */
-export const AT_A_TIME = 5;
 
 export const HEADER_CREDENTIAL = { id: 'aiLabToolsHeader', name: 'Header Auth' };
 export const PACKAGE_CREDENTIAL = { id: 'aiLabToolsBench', name: 'AILabTools API' };
 
 const TEMPLATE = "={{ $('Read template').first().binary.template }}";
 
+const inputs = [
+	start,
+	readFiles('Read template', `${PICTURES_FOLDER}/template.jpg`, 'template'),
+	readFiles('Read targets', `${PICTURES_FOLDER}/targets/*.jpg`, 'target'),
+];
+
 /** In the order of their turns. */
 export const contestants: Contestant[] = [
 	{
 		id: 'nothing',
 		name: 'n8n alone, reading the pictures',
-		workflow: (folder) => chain('nothing', inputs(folder)),
+		rounds: 3,
+		workflow: () => chain('nothing', inputs),
 	},
 	{
 		id: 'http',
 		name: 'HTTP Request',
-		workflow: (folder, baseUrl, stopOnError) =>
-			chain('http', [...inputs(folder), httpRequest(baseUrl, stopOnError, {}), convertToFile(stopOnError)]),
+		rounds: 3,
+		workflow: (told) => chain('http', [...inputs, request(told), convert(told)]),
 	},
 	{
 		id: 'batching',
 		name: 'HTTP Request with Batching',
-		workflow: (folder, baseUrl, stopOnError) => {
-			const batching = { batch: { batchSize: AT_A_TIME, batchInterval: 1_000 } };
-			const request = httpRequest(baseUrl, stopOnError, { batching });
-			return chain('batching', [...inputs(folder), request, convertToFile(stopOnError)]);
+		rounds: 1,
+		workflow: (told) => {
+			const batching = { batch: { batchSize: told.atATime, batchInterval: told.betweenMs } };
+			return chain('batching', [...inputs, request(told, { options: { batching } }), convert(told)]);
 		},
 	},
 	{
 		id: 'loop',
 		name: 'Loop, Wait and Retry On Fail',
-		workflow: (folder, baseUrl, stopOnError) => {
-			const loop = node('Loop Over Items', 'n8n-nodes-base.splitInBatches', {
-				typeVersion: 3,
-				parameters: { batchSize: AT_A_TIME },
+		rounds: 1,
+		workflow: (told) => {
+			const wait = node('Wait', 'n8n-nodes-base.wait', {
+				typeVersion: 1.1,
+				parameters: { amount: told.betweenMs / 1_000 },
 			});
-			const request = { ...httpRequest(baseUrl, stopOnError, {}), retryOnFail: true };
-			const wait = node('Wait', 'n8n-nodes-base.wait', { typeVersion: 1.1, parameters: { amount: 1 } });
-			const workflow = chain('loop', [...inputs(folder), loop, request, convertToFile(stopOnError), wait]);
-			// Output 0 of the loop is "done".
-			const round = { main: [[], [{ node: request.name, type: 'main', index: 0 }]] };
-			return { ...workflow, connections: { ...workflow.connections, [loop.name]: round, [wait.name]: to(loop.name) } };
+			const each = [request(told, {}, { retryOnFail: true }), convert(told), wait];
+			return loop('loop', told.atATime, each);
 		},
+	},
+	{
+		id: 'sequence',
+		name: 'One after another, left in the item',
+		rounds: 1,
+		picturesInItems: true,
+		workflow: (told) => loop('sequence', 1, [request(told)]),
 	},
 	{
 		id: 'node',
 		name: 'Merge Portraits',
-		workflow: (folder, _baseUrl, stopOnError) => {
+		rounds: 3,
+		workflow: ({ atATime, stopOnError }) => {
 			const merge = node('Merge Portraits', 'n8n-nodes-merge-portraits.mergePortraits', {
-				parameters: { templateBinaryPropertyName: TEMPLATE, options: { maxConcurrency: AT_A_TIME } },
+				parameters: { templateBinaryPropertyName: TEMPLATE, options: { maxConcurrency: atATime } },
 				credentials: { aiLabToolsApi: PACKAGE_CREDENTIAL },
 				...onError(stopOnError),
 			});
-			return chain('node', [...inputs(folder), merge]);
+			return chain('node', [...inputs, merge]);
 		},
 	},
 ];
 
-const onError = (stopOnError: boolean) => (stopOnError ? {} : { onError: 'continueRegularOutput' as const });
+const onError = (stop: boolean) => (stop ? {} : { onError: 'continueRegularOutput' as const });
 
-const inputs = (folder: string) => [
-	start,
-	readFiles('Read template', `${folder}/template.jpg`, 'template'),
-	readFiles('Read targets', `${folder}/targets/*.jpg`, 'target'),
-];
+/** So many items at a time through the nodes of `each`. */
+function loop(name: string, batchSize: number, each: Array<ReturnType<typeof node>>): Workflow {
+	const items = node('Loop Over Items', 'n8n-nodes-base.splitInBatches', { typeVersion: 3, parameters: { batchSize } });
+	const workflow = chain(name, [...inputs, items, ...each]);
+	const [{ name: begin }, { name: end }] = [first(each, 'node'), first(each.slice(-1), 'node')];
+	// Output 0 of the loop is "done".
+	const round = { main: [[], [{ node: begin, type: 'main', index: 0 }]] };
+	return { ...workflow, connections: { ...workflow.connections, [items.name]: round, [end]: to(items.name) } };
+}
 
-function httpRequest(baseUrl: string, stopOnError: boolean, options: IDataObject) {
+/** How an HTTP Request node sends a pair. */
+export function httpRequest(baseUrl: string, template: string, { parameters, ...settings }: NodeSettings = {}) {
 	const file = (name: string, inputDataFieldName: string) => ({
 		parameterType: 'formBinaryData',
 		name,
 		inputDataFieldName,
 	});
-	const parameters = {
-		method: 'POST',
-		url: `${baseUrl}/api/portrait/effects/face-fusion`,
-		authentication: 'genericCredentialType',
-		genericAuthType: 'httpHeaderAuth',
-		sendBody: true,
-		contentType: 'multipart-form-data',
-		bodyParameters: {
-			parameters: [
-				file('image_target', 'target'),
-				file('image_template', TEMPLATE),
-				{ parameterType: 'formData', name: 'source_similarity', value: '0.5' },
-			],
-		},
-		options,
-	};
 	return node('HTTP Request', 'n8n-nodes-base.httpRequest', {
 		typeVersion: 4.5,
-		parameters,
+		parameters: {
+			method: 'POST',
+			url: `${baseUrl}/api/portrait/effects/face-fusion`,
+			authentication: 'genericCredentialType',
+			genericAuthType: 'httpHeaderAuth',
+			sendBody: true,
+			contentType: 'multipart-form-data',
+			bodyParameters: {
+				parameters: [
+					file('image_target', 'target'),
+					file('image_template', template),
+					{ parameterType: 'formData', name: 'source_similarity', value: '0.5' },
+				],
+			},
+			...parameters,
+		},
 		credentials: { httpHeaderAuth: HEADER_CREDENTIAL },
-		...onError(stopOnError),
+		...settings,
 	});
 }
 
-const convertToFile = (stopOnError: boolean) =>
+/** Takes the picture out of the answer. */
+export const convertToFile = (settings: NodeSettings = {}) =>
 	node('Convert to File', 'n8n-nodes-base.convertToFile', {
 		typeVersion: 1.1,
 		parameters: { operation: 'toBinary', sourceProperty: 'data.image' },
-		...onError(stopOnError),
+		...settings,
 	});
+
+const request = ({ baseUrl, stopOnError }: Told, parameters: IDataObject = {}, settings: NodeSettings = {}) =>
+	httpRequest(baseUrl, TEMPLATE, { parameters, ...settings, ...onError(stopOnError) });
+
+const convert = ({ stopOnError }: Told) => convertToFile(onError(stopOnError));

@@ -8,12 +8,12 @@ import { freePort, runProcess } from '../lab/n8n/processes';
 import { sha256 } from '../lab/simulator/exchange';
 import { SIMULATOR_KEY } from '../lab/simulator/key';
 import { startSimulator, type RecordedRequest } from '../lab/simulator/simulator';
-import { contestants, HEADER_CREDENTIAL, PACKAGE_CREDENTIAL, type ContestantId } from './contestants';
+import { HEADER_CREDENTIAL, PACKAGE_CREDENTIAL, type Contestant } from './contestants';
 import { PICTURES_FOLDER, type Pictures } from './pictures';
-import { SERVICE_MS, type Situation } from './situations';
+import { AT_A_TIME, SERVICE_MS, takingPart, type Situation } from './situations';
 
 export interface Figures {
-	/** Different pictures of the service in n8n's binary store at the end. */
+	/** Different pictures of the service in n8n's binary store at the end, or in the items, where the contestant leaves them. */
 	merged: number;
 	/** Requests that the service took and merged, and so are paid for. */
 	paid: number;
@@ -29,11 +29,16 @@ export interface Figures {
 }
 
 /**
- * Prepares an n8n with the package and everybody's workflows in it, and gives what measures there. Everything is kept in
- * `folder`.
+ * Prepares an n8n with the package and everybody's workflows for some situations in it, and gives what measures there.
+ * Everything is kept in `folder`.
  * @throws Error when n8n does not work; so does what is given
  */
-export async function prepareMeasuring(installation: N8nInstallation, tarball: string, folder: string) {
+export async function prepareMeasuring(
+	installation: N8nInstallation,
+	tarball: string,
+	folder: string,
+	situations: Situation[],
+) {
 	const prepared = join(folder, 'prepared');
 	const userFolder = join(folder, 'user');
 	const usageFile = join(folder, 'usage.json');
@@ -45,15 +50,23 @@ export async function prepareMeasuring(installation: N8nInstallation, tarball: s
 		{ ...PACKAGE_CREDENTIAL, type: 'aiLabToolsApi', data: { apiKey: SIMULATOR_KEY, baseUrl } },
 		{ ...HEADER_CREDENTIAL, type: 'httpHeaderAuth', data: { name: 'ailabapi-api-key', value: SIMULATOR_KEY } },
 	);
-	const workflows = contestants.flatMap(({ id, workflow }) =>
-		[true, false].map((stopOnError) => ({
-			...workflow(PICTURES_FOLDER, baseUrl, stopOnError),
-			id: workflowId(id, stopOnError),
-		})),
+	const workflows = situations.flatMap((situation) =>
+		takingPart(situation).map((contestant) => {
+			const { serviceMs = SERVICE_MS, atATime = AT_A_TIME, stopOnError = [] } = situation;
+			// Whole seconds, as one would say it, and longer than a merge.
+			const betweenMs = 1_000 * Math.floor(serviceMs / 1_000 + 1);
+			const told = { baseUrl, atATime, betweenMs, stopOnError: stopOnError.includes(contestant.id) };
+			return { ...contestant.workflow(told), id: workflowId(contestant, situation) };
+		}),
 	);
 	await n8n.importWorkflows(...workflows);
 
-	return async function measure(id: ContestantId, situation: Situation, { merged, bad }: Pictures): Promise<Figures> {
+	return async function measure(
+		contestant: Contestant,
+		situation: Situation,
+		{ merged, bad }: Pictures,
+	): Promise<Figures> {
+		const { serviceMs = SERVICE_MS, account, escapeSlashes } = situation;
 		await rm(userFolder, { recursive: true, force: true });
 		await rm(usageFile, { force: true });
 		await cp(prepared, userFolder, { recursive: true });
@@ -69,8 +82,9 @@ export async function prepareMeasuring(installation: N8nInstallation, tarball: s
 		});
 		const service = await startSimulator({
 			port,
-			latencyMs: SERVICE_MS,
-			accounts: [{ key: SIMULATOR_KEY, ...situation.account }],
+			latencyMs: serviceMs,
+			accounts: [{ key: SIMULATOR_KEY, ...account }],
+			escapeSlashes,
 			answerPicture: merged,
 			fault: (request) => {
 				const why = bad.get(request.files.image_target?.fileName ?? '');
@@ -78,16 +92,18 @@ export async function prepareMeasuring(installation: N8nInstallation, tarball: s
 			},
 		});
 		try {
-			const stopOnError = situation.stopOnError?.includes(id) ?? false;
-			const { stdout, stderr } = await run.command('execute', `--id=${workflowId(id, stopOnError)}`);
+			const { stdout, stderr } = await run.command('execute', `--id=${workflowId(contestant, situation)}`);
 			const usage = await readFile(usageFile, 'utf8').catch(() => undefined);
-			const isAtWork = id === 'nothing' || service.requests.length > 0;
-			if (usage === undefined || !isAtWork) throw new Error(`${id} did not work:\n${stdout}${stderr}`);
+			const isAtWork = contestant.id === 'nothing' || service.requests.length > 0;
+			if (usage === undefined || !isAtWork) throw new Error(`${contestant.name} did not work:\n${stdout}${stderr}`);
+			const { bytes, pictures } = await readDatabase(installation, userFolder);
+			const kept = contestant.picturesInItems ? pictures : await storedPictures(userFolder);
+			const given = new Set(service.requests.map(({ resultSha256 }) => resultSha256));
 			return {
 				...ofService(service.requests),
 				...ofProcess(JSON.parse(usage)),
-				merged: await countMerged(userFolder, service.requests),
-				stored: await storedKilobytes(installation, userFolder),
+				merged: [...new Set(kept)].filter((hash) => given.has(hash)).length,
+				stored: bytes / 1024,
 			};
 		} finally {
 			await service.close();
@@ -95,7 +111,7 @@ export async function prepareMeasuring(installation: N8nInstallation, tarball: s
 	};
 }
 
-const workflowId = (id: ContestantId, stopOnError: boolean) => `${id}-${stopOnError ? 'stop' : 'continue'}`;
+const workflowId = ({ id }: Contestant, { name }: Situation) => `${id}-${sha256(Buffer.from(name)).slice(0, 16)}`;
 
 function ofService(requests: RecordedRequest[]) {
 	const [earliest] = requests;
@@ -111,27 +127,35 @@ function ofProcess({ userCPUTime, systemCPUTime, maxRSS }: NodeJS.ResourceUsage)
 	return { cpu: (userCPUTime + systemCPUTime) / 1e6, memory: maxRSS / 1024 };
 }
 
-/** How many of the service's pictures are in n8n's binary store. */
-async function countMerged(userFolder: string, requests: RecordedRequest[]): Promise<number> {
-	const given = new Set(requests.map(({ resultSha256 }) => resultSha256));
-	const stored = new Set<string>();
-	const store = join(userFolder, '.n8n/storage');
-	for (const file of await readdir(store, { recursive: true, withFileTypes: true })) {
-		if (file.isFile()) stored.add(sha256(await readFile(join(file.parentPath, file.name))));
+/** The hashes of all that is in n8n's binary store. */
+async function storedPictures(userFolder: string): Promise<string[]> {
+	const hashes: string[] = [];
+	const files = await readdir(join(userFolder, '.n8n/storage'), { recursive: true, withFileTypes: true });
+	for (const file of files) {
+		if (file.isFile()) hashes.push(sha256(await readFile(join(file.parentPath, file.name))));
 	}
-	return [...stored].filter((hash) => given.has(hash)).length;
+	return hashes;
 }
 
-/** n8n's database is read by n8n's own Node.js, which has SQLite in it. */
-async function storedKilobytes({ node }: N8nInstallation, userFolder: string): Promise<number> {
+/**
+ * How many bytes of execution data are in n8n's database, and the hashes of the pictures in them as Base64. The database is
+ * read by n8n's own Node.js, which has SQLite in it.
+ */
+async function readDatabase(
+	{ node }: N8nInstallation,
+	userFolder: string,
+): Promise<{ bytes: number; pictures: string[] }> {
 	const script = `
+		const { createHash } = require('node:crypto');
 		const { DatabaseSync } = require('node:sqlite');
 		const database = new DatabaseSync(process.argv[1], { readOnly: true });
-		console.log(database.prepare('SELECT SUM(LENGTH(CAST(data AS BLOB))) AS bytes FROM execution_data').get().bytes);
+		const texts = database.prepare('SELECT data FROM execution_data').all().map(({ data }) => data);
+		const long = texts.flatMap((text) => JSON.parse(text)).filter((part) => typeof part === 'string' && part.length > 10_000);
+		const pictures = long.map((base64) => createHash('sha256').update(Buffer.from(base64, 'base64')).digest('hex'));
+		console.log(JSON.stringify({ bytes: texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0), pictures }));
 	`;
 	const database = join(userFolder, '.n8n/database.sqlite');
 	const { stdout, stderr } = await runProcess(node, ['-e', script, database], { cwd: userFolder, env: process.env });
-	const bytes = Number.parseInt(stdout, 10);
-	if (Number.isNaN(bytes)) throw new Error(`n8n's database could not be read:\n${stderr}`);
-	return bytes / 1024;
+	if (stdout === '') throw new Error(`n8n's database could not be read:\n${stderr}`);
+	return JSON.parse(stdout);
 }

@@ -3,56 +3,64 @@
  * and with the node, and prints what `execute` took. Arguments: base URL, folder with the pictures, pairs, rounds.
  */
 import { readFileSync } from 'node:fs';
-import { Session, type Profiler } from 'node:inspector/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 
+import FormData from 'form-data';
 import type { IExecuteFunctions, INodeExecutionData, INodeType } from 'n8n-workflow';
 
 import { MergePortraits } from '../index.js';
-import { mergeBatch } from '../nodes/MergePortraits/mergeBatch';
 import { runInEngine, type InputFile } from '../lab/engine';
 import { SIMULATOR_KEY } from '../lab/simulator/key';
-import { bareLoop } from './bareLoop';
-import { AT_A_TIME } from './contestants';
+import { mergeBatch } from '../nodes/MergePortraits/mergeBatch';
 import type { Overhead } from './results';
+import { AT_A_TIME } from './situations';
 
 const [baseUrl = '', folder = '', pairs, rounds] = process.argv.slice(2);
 
-const contestants = {
-	bareLoop: async (context: IExecuteFunctions) => await bareLoop(context, baseUrl, AT_A_TIME),
-	node: async (context: IExecuteFunctions) => await mergeBatch(context),
-};
-
-type Contestant = keyof typeof contestants;
-
 async function main(): Promise<void> {
-	const cpu: Record<Contestant, number[]> = { bareLoop: [], node: [] };
+	const cpu: Omit<Overhead, 'pictureBytes'> = { bareLoop: [], node: [] };
 	// The first round only warms up.
 	for (let round = 0; round <= Number(rounds); round++) {
-		for (const contestant of ['bareLoop', 'node'] as const) {
-			const used = await merge(contestant, async (execute) => {
-				const before = process.cpuUsage();
-				await execute();
-				const { user, system } = process.cpuUsage(before);
-				return (user + system) / 1_000;
-			});
-			if (round > 0) cpu[contestant].push(used / Number(pairs));
-		}
+		const used = { bareLoop: await measure(bareLoop), node: await measure(mergeBatch) };
+		if (round === 0) continue;
+		cpu.bareLoop.push(used.bareLoop);
+		cpu.node.push(used.node);
 	}
-	const profiles = { bareLoop: await profile('bareLoop'), node: await profile('node') };
-	const places = [...new Set(Object.values(profiles).flatMap((times) => [...times.keys()]))];
-	const rows = places.map((where) => ({
-		where,
-		bareLoop: profiles.bareLoop.get(where) ?? 0,
-		node: profiles.node.get(where) ?? 0,
-	}));
-	const result: Omit<Overhead, 'pictureBytes'> = { ...cpu, profile: rows.sort((a, b) => b.node - a.node) };
-	process.stdout.write(JSON.stringify(result), () => process.exit());
+	process.stdout.write(JSON.stringify(cpu), () => process.exit());
 }
 
-/** Runs one batch; `watch` is given what executes the contestant itself. */
-async function merge<T>(contestant: Contestant, watch: (execute: () => Promise<void>) => Promise<T>): Promise<T> {
-	let watched: T | undefined;
+/**
+ * The least that merges a batch over n8n's own helpers: so many requests at a time, no checks, no retries, nothing
+ * remembered, the template read once.
+ */
+async function bareLoop(context: IExecuteFunctions): Promise<INodeExecutionData[]> {
+	const { helpers } = context;
+	const items = context.getInputData();
+	const output: INodeExecutionData[] = [];
+	const template = await helpers.getBinaryDataBuffer(0, 'template');
+	const url = `${baseUrl}/api/portrait/effects/face-fusion`;
+	const queue = items.entries();
+	const work = async () => {
+		for (const [itemIndex, { json }] of queue) {
+			const target = await helpers.getBinaryDataBuffer(itemIndex, 'target');
+			const body = new FormData();
+			body.append('image_target', target, { filename: 'target.jpg', contentType: 'image/jpeg' });
+			body.append('image_template', template, { filename: 'template.jpg', contentType: 'image/jpeg' });
+			body.append('source_similarity', '0.5');
+			const options = { method: 'POST' as const, url, body };
+			const answer = await helpers.httpRequestWithAuthentication.call(context, 'aiLabToolsApi', options);
+			const bytes = Buffer.from(answer.data.image, 'base64');
+			const data = await helpers.prepareBinaryData(bytes, 'merged.jpg', 'image/jpeg');
+			output[itemIndex] = { json, binary: { data }, pairedItem: { item: itemIndex } };
+		}
+	};
+	await Promise.all(Array.from({ length: AT_A_TIME }, work));
+	return output;
+}
+
+/** Merges one batch. Gives the CPU that `execute` took of this process, user and system, in ms per pair. */
+async function measure(execute: (context: IExecuteFunctions) => Promise<INodeExecutionData[]>): Promise<number> {
+	let used = Number.NaN;
 	const nodeType: INodeType = {
 		description: new MergePortraits().description,
 		async execute(this: IExecuteFunctions) {
@@ -60,10 +68,10 @@ async function merge<T>(contestant: Contestant, watch: (execute: () => Promise<v
 			// One template for all, which any node before could have put on every item.
 			const [leader] = items;
 			for (const item of items) item.binary = { ...leader?.binary, ...item.binary };
-			let output: INodeExecutionData[] = [];
-			watched = await watch(async () => {
-				output = await contestants[contestant](this);
-			});
+			const before = process.cpuUsage();
+			const output = await execute(this);
+			const { user, system } = process.cpuUsage(before);
+			used = (user + system) / 1_000 / Number(pairs);
 			return [output];
 		},
 	};
@@ -82,61 +90,8 @@ async function merge<T>(contestant: Contestant, watch: (execute: () => Promise<v
 		nodeType,
 		items: Array.from({ length: Number(pairs) }, (_, pair) => ({ files: filesOf(pair) })),
 	});
-	if (watched === undefined || items.length < Number(pairs)) throw new Error(`${contestant} did not merge all pairs`);
-	return watched;
-}
-
-/** Where the time of the main thread goes, in ms per pair. */
-async function profile(contestant: Contestant): Promise<Map<string, number>> {
-	const session = new Session();
-	session.connect();
-	await session.post('Profiler.enable');
-	await session.post('Profiler.setSamplingInterval', { interval: 200 });
-	const taken = await merge(contestant, async (execute) => {
-		await session.post('Profiler.start');
-		await execute();
-		return (await session.post('Profiler.stop')).profile;
-	});
-	session.disconnect();
-	return timesByPlace(taken);
-}
-
-/** Every sample counts for the innermost frame that belongs to a place with a name. */
-function timesByPlace({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): Map<string, number> {
-	const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id])));
-	const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
-	const times = new Map<string, number>();
-	for (const [index, sample] of samples.entries()) {
-		let place: string | undefined;
-		for (let id: number | undefined = sample; id !== undefined && !place; id = parents.get(id)) {
-			place = placeOf(frames.get(id));
-		}
-		place ??= 'Node.js: files, network, streams';
-		if (place === 'idle') continue;
-		times.set(place, (times.get(place) ?? 0) + (timeDeltas[index] ?? 0) / 1_000 / Number(pairs));
-	}
-	return times;
-}
-
-function placeOf(frame: Profiler.Profile['nodes'][0]['callFrame'] | undefined): string | undefined {
-	if (!frame) return undefined;
-	const { functionName, url } = frame;
-	// The profiler waits in calls of its own.
-	if (functionName === '(idle)' || url === 'node:inspector') return 'idle';
-	if (functionName === '(garbage collector)') return 'garbage collection';
-	if (url.includes('/node_modules/image-size/')) return 'this node: imageHeader';
-	if (url.includes('/nodes/MergePortraits/')) return `this node: ${basename(url, '.ts')}`;
-	if (url.includes('bareLoop')) return 'the bare loop';
-	if (
-		/node_modules\/(axios|follow-redirects|form-data|combined-stream|proxy-from-env|@n8n\/backend-network)\/|request-helpers/.test(
-			url,
-		)
-	) {
-		return "n8n's HTTP helper, axios, form-data";
-	}
-	if (/node_modules\/@n8n\/blob-storage|binary-data/.test(url)) return "n8n's binary store";
-	if (url.includes('node_modules')) return 'the rest of n8n';
-	return undefined;
+	if (items.length < Number(pairs)) throw new Error(`${execute.name} did not merge all pairs`);
+	return used;
 }
 
 void main();

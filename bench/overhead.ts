@@ -8,17 +8,22 @@ import { startSimulator } from '../lab/simulator/simulator';
 import { makePictures, PICTURES_FOLDER } from './pictures';
 import type { Overhead } from './results';
 
-export interface OverheadJob {
-	pairs: number;
-	pictureBytes: number;
-	rounds: number;
+const JOBS = [
+	{ pairs: 1_000, pictureBytes: 50_000, rounds: 7 },
+	{ pairs: 100, pictureBytes: 1_200_000, rounds: 7 },
+];
+
+/** Runs both by turns in n8n's engine, on n8n's Node.js, against a service that answers at once: small pictures, large ones. */
+export async function measureOverhead(installation: N8nInstallation, folder: string): Promise<Overhead[]> {
+	const results: Overhead[] = [];
+	for (const job of JOBS) results.push(await measure(installation, folder, job));
+	return results;
 }
 
-/** Runs both by turns in n8n's engine, on n8n's Node.js, against a service that answers at once. */
-export async function measureOverhead(
+async function measure(
 	installation: N8nInstallation,
 	folder: string,
-	{ pairs, pictureBytes, rounds }: OverheadJob,
+	{ pairs, pictureBytes, rounds }: (typeof JOBS)[0],
 ): Promise<Overhead> {
 	const userFolder = join(folder, 'user');
 	await rm(userFolder, { recursive: true, force: true });

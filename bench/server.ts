@@ -1,9 +1,7 @@
 /** Situations in an n8n that runs as a server, measured: one process that is new for each of them, or queue mode. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-
-import type { ExecutionStatus } from 'n8n-workflow';
 
 import { openLab, type Lab } from '../lab/n8n/lab';
 import { SIMULATOR_KEY } from '../lab/simulator/key';
@@ -19,7 +17,7 @@ import {
 	phaseName,
 	pictureBytesOf,
 	THREE_WORKERS,
-	visitorSituations,
+	serverSituations,
 	WORKERS,
 	workerSituations,
 	type Phase,
@@ -33,7 +31,8 @@ export interface ServerFigures {
 	served: number;
 	/** How long each of the visitors waited for his answer, in order of their coming. */
 	waits: number[];
-	batches: BatchFigures[];
+	/** Items of each of the batches that came out with a picture. */
+	merged: number[];
 	requests: number;
 	/** Requests refused with 429. */
 	refused: number;
@@ -41,57 +40,51 @@ export interface ServerFigures {
 	span: number;
 	/** From the first request's start to the end of the last merge for a batch. */
 	batchSpan: number;
-	/** The most resident memory of a process that merges in this phase, MB of 1024 × 1024 bytes; 0 where it is not known. */
+	/** The most resident memory of the process, MB of 1024 × 1024 bytes; 0 where it was not measured. */
 	memory: number;
-	/** The same at the phase's start. */
-	memoryBefore: number;
 	/** Pairs merged by each worker by the time the first of them was done with all of its. */
 	shares?: number[];
 }
 
-export interface BatchFigures {
-	status: ExecutionStatus;
-	/** Items that came out with a picture. */
-	merged: number;
-	/** Requests that the service took and merged, and so are paid for. */
-	paid: number;
-}
-
 interface Worker {
-	pid: number | undefined;
 	output(): string;
 }
 
 /** How often to see whether an execution has ended. */
 const LOOK_MS = 2_000;
 
+/** By then a process has given back what its start took. */
+const SETTLE_MS = 15_000;
+
 type Show = (line: string) => void;
 
-/** The situations of one process. Results are handed on as they come. @throws Error when n8n does not work */
-export async function measureVisitors(show: Show, onResult: (result: ServerResult) => void): Promise<void> {
+/**
+ * Hands results on as they come.
+ * @param chosen whether a situation of this name is to be measured
+ * @throws Error when n8n does not work
+ */
+export async function measureServer(
+	show: Show,
+	chosen: (name: string) => boolean,
+	onResult: (result: ServerResult) => void,
+): Promise<void> {
+	const ofOne = serverSituations.filter(({ name }) => chosen(name));
+	const ofBoth = workerSituations.filter(({ name }) => chosen(name));
+	if (ofOne.length + ofBoth.length === 0) return;
+	show('preparing n8n as a server');
 	const lab = await openLab({ name: 'bench', files: PICTURES_FOLDER });
 	try {
-		for (const situation of visitorSituations) await measure(lab, situation, { show, onResult });
+		for (const situation of ofOne) await measure(lab, situation, { show, onResult });
+		for (const situation of ofBoth) await measure(lab, situation, { show, onResult, suffix: ONE_PROCESS });
 	} finally {
 		await lab.close();
 	}
-}
-
-/** The situations of queue mode with three workers, and the same in one process. @throws Error when n8n does not work */
-export async function measureWorkers(show: Show, onResult: (result: ServerResult) => void): Promise<void> {
-	const lab = await openLab({ name: 'bench', files: PICTURES_FOLDER });
-	try {
-		for (const situation of workerSituations) {
-			await measure(lab, situation, { show, onResult, suffix: ONE_PROCESS });
-		}
-	} finally {
-		await lab.close();
-	}
+	if (ofBoth.length === 0) return;
 	show('preparing queue mode');
-	const queue = await openQueueLab({ name: 'bench-queue', files: PICTURES_FOLDER, workers: WORKERS });
+	const { workers, ...queue } = await openQueueLab({ name: 'bench-queue', files: PICTURES_FOLDER, workers: WORKERS });
 	try {
-		for (const situation of workerSituations) {
-			await measure(queue.lab, situation, { show, onResult, workers: queue.workers, suffix: THREE_WORKERS });
+		for (const situation of ofBoth) {
+			await measure(queue.lab, situation, { show, onResult, workers, suffix: THREE_WORKERS });
 		}
 	} finally {
 		await queue.close();
@@ -101,7 +94,7 @@ export async function measureWorkers(show: Show, onResult: (result: ServerResult
 interface Measuring {
 	show: Show;
 	onResult(result: ServerResult): void;
-	/** Those of queue mode, which goes on as it is; without them, the process is started anew. */
+	/** Those of queue mode. */
 	workers?: Worker[];
 	/** Behind the situation's name. */
 	suffix?: string;
@@ -112,10 +105,24 @@ async function measure(lab: Lab, situation: ServerSituation, measuring: Measurin
 	const { phases, serviceMs, delayMs, account } = situation;
 	const pairs = phases.reduce((sum, phase) => sum + (phase.samePictures ? 0 : pairsOf(phase)), 0);
 	const { merged: answerPicture } = await makePictures({ pairs, pictureBytes: pictureBytesOf(situation) });
-	const results = new Map<Phase, ServerResult>();
-	for (const contestant of serverContestants) {
-		if (!workers) await lab.restart({});
-		await sleep(situation.settleMs ?? 0);
+	const results = phases.map(
+		(phase): ServerResult => ({
+			name: phaseName(situation, phase) + suffix,
+			visitors: phase.visitors?.count ?? 0,
+			batches: phase.batches ?? [],
+			stopped: phase.stopped,
+			serviceMs,
+			pictureBytes: pictureBytesOf(situation),
+			idealSeconds: idealOf(situation, phase),
+			contestants: [],
+		}),
+	);
+	const isForVisitors = phases.every(({ batches }) => batches === undefined);
+	for (const contestant of serverContestants.filter(({ batches }) => isForVisitors || batches)) {
+		if (situation.measuresMemory) {
+			await lab.restart({});
+			await sleep(SETTLE_MS);
+		}
 		// At an address of its own: nothing is known yet of this account.
 		const service = await startSimulator({
 			...{ latencyMs: serviceMs, delayMs, answerPicture },
@@ -124,45 +131,33 @@ async function measure(lab: Lab, situation: ServerSituation, measuring: Measurin
 		try {
 			const callers = await prepareCallers(lab, contestant, service.baseUrl, situation.maxConcurrency);
 			let first = 0;
-			for (const phase of phases) {
-				const name = phaseName(situation, phase) + suffix;
-				show(`${name}, ${contestant.name}`);
+			for (const [index, phase] of phases.entries()) {
+				show(`${phaseName(situation, phase)}${suffix}, ${contestant.name}`);
 				if (phase.samePictures) first -= pairsOf(phase);
 				const run = await runPhase({ lab, service, callers, phase, first, workers });
+				if (!situation.measuresMemory) run.memory = 0;
 				first += pairsOf(phase);
-				const result: ServerResult = results.get(phase) ?? {
-					name,
-					visitors: phase.visitors?.count ?? 0,
-					batches: phase.batches ?? [],
-					stopped: phase.stopped,
-					serviceMs,
-					pictureBytes: pictureBytesOf(situation),
-					idealSeconds: idealOf(situation, phase),
-					contestants: [],
-				};
-				result.contestants.push({ id: contestant.id, name: contestant.name, runs: [run] });
-				results.set(phase, result);
+				results[index]?.contestants.push({ id: contestant.id, name: contestant.name, runs: [run] });
 			}
 		} finally {
 			await service.close();
 		}
 	}
-	for (const result of results.values()) onResult(result);
+	results.forEach(onResult);
 }
 
 /** Two workflows that listen, each at an address of its own, and what calls them. */
 async function prepareCallers(lab: Lab, contestant: ServerContestant, baseUrl: string, maxConcurrency?: number) {
 	const { port } = new URL(baseUrl);
 	const name = `account at ${port}`;
-	const credential = await lab.call<{ id: string }>('POST', '/credentials', {
-		...{ name, type: 'aiLabToolsApi', data: { apiKey: SIMULATOR_KEY, baseUrl } },
-	});
+	const { type, data } = contestant.credential(SIMULATOR_KEY, baseUrl);
+	const { id } = await lab.call<{ id: string }>('POST', '/credentials', { name, type, data });
 	const [visitors, batches] = [`visitors-${port}`, `batches-${port}`];
 	for (const workflow of [
-		contestant.visitors(visitors, { ...credential, name }),
-		contestant.batches(batches, { ...credential, name }, maxConcurrency),
+		contestant.visitors(visitors, { id, name }, baseUrl),
+		contestant.batches?.(batches, { id, name }, maxConcurrency),
 	]) {
-		await lab.activate(await lab.addWorkflow(workflow));
+		if (workflow) await lab.activate(await lab.addWorkflow(workflow));
 	}
 
 	async function post(path: string, init: () => RequestInit): Promise<Response> {
@@ -192,7 +187,10 @@ async function prepareCallers(lab: Lab, contestant: ServerContestant, baseUrl: s
 		/** Starts an execution with the pairs from `first` on. Gives its id. */
 		async start(first: number, count: number): Promise<string> {
 			const names = Array.from({ length: count }, (_, index) => targetName(first + index));
-			const body = JSON.stringify({ selector: `${PICTURES_FOLDER}/targets/{${names.join(',')}}` });
+			const isAll = count === (await readdir(join(PICTURES_FOLDER, 'targets'))).length;
+			// A list of thousands is too long a pattern.
+			const pattern = isAll ? '*.jpg' : `{${names.join(',')}}`;
+			const body = JSON.stringify({ selector: `${PICTURES_FOLDER}/targets/${pattern}` });
 			const answer = await post(batches, () => ({ headers: { 'content-type': 'application/json' }, body }));
 			if (!answer.ok) throw new Error(`The batch was not started: ${answer.status} ${await answer.text()}`);
 			const { id }: { id: string } = JSON.parse(await answer.text());
@@ -216,9 +214,7 @@ interface Run {
 async function runPhase({ lab, service, callers, phase, first, workers }: Run): Promise<ServerFigures> {
 	const { visitors = { count: 0 }, batches = [], stopped } = phase;
 	service.reset();
-	const processes = workers ?? [lab.server];
-	await Promise.all(processes.map(forgetPeak));
-	const memoryBefore = await peakMemory(processes);
+	await forgetPeak(lab.server.pid);
 	const ranges = batches.map((count, index) => ({
 		from: first + batches.slice(0, index).reduce((sum, other) => sum + other, 0),
 		count,
@@ -259,17 +255,14 @@ async function runPhase({ lab, service, callers, phase, first, workers }: Run): 
 	return {
 		served: new Set(visits.flatMap(({ hash }) => (hash && pictures.has(hash) ? [hash] : []))).size,
 		waits: visits.map(({ wait }) => wait),
-		batches: executions.map(({ status, items }, index) => ({
-			status,
-			merged: status === 'success' ? items(LAST).filter(({ binary }) => binary?.data).length : 0,
-			paid: ofBatches.filter((request) => batchOf(request) === index).length,
-		})),
+		merged: executions.map(({ status, items }) =>
+			status === 'success' ? items(LAST).filter(({ binary }) => binary?.data).length : 0,
+		),
 		requests: requests.length,
 		refused: requests.filter(({ status }) => status === 429).length,
 		span: spanOf(requests, requests),
 		batchSpan: spanOf(requests, ofBatches),
-		memory: await peakMemory(processes),
-		memoryBefore,
+		memory: await peakMemory(lab.server.pid),
 		...(workers && { shares: sharesOf(workers, ids, ofBatches, batchOf) }),
 	};
 }
@@ -285,17 +278,14 @@ function spanOf(all: RecordedRequest[], some: RecordedRequest[]): number {
 }
 
 /** Linux' way to begin a process's peak of memory anew. */
-async function forgetPeak({ pid }: Pick<Worker, 'pid'>): Promise<void> {
+async function forgetPeak(pid: number | undefined): Promise<void> {
 	await writeFile(`/proc/${pid}/clear_refs`, '5').catch(() => undefined);
 }
 
-/** Of the largest, MB of 1024 × 1024 bytes. Only Linux tells it of another process. */
-async function peakMemory(processes: Array<Pick<Worker, 'pid'>>): Promise<number> {
-	const peaks = processes.map(async ({ pid }) => {
-		const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-		return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-	});
-	return Math.max(...(await Promise.all(peaks)));
+/** MB of 1024 × 1024 bytes. Only Linux tells it of another process. */
+async function peakMemory(pid: number | undefined): Promise<number> {
+	const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+	return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
 }
 
 /** Once a worker is done, the others have the account to themselves, so that counts only until then. */

@@ -11,11 +11,11 @@ export interface ServerSituation {
 	delayMs?: number;
 	/** Of each picture, in bytes, about; default 50,000. */
 	pictureBytes?: number;
-	/** How long a new process is left alone first, ms, so that it gives back what its start took; default 0. */
-	settleMs?: number;
+	/** Whether memory is measured: in a new process, left alone first until it has given back what its start took. */
+	measuresMemory?: boolean;
 	/** The node's own default when absent. */
 	maxConcurrency?: number;
-	/** One after the other, in a server that has merged nothing before. */
+	/** One after the other, with an account that the server does not know. */
 	phases: Phase[];
 }
 
@@ -49,13 +49,12 @@ const large = (maxConcurrency: number): ServerSituation => ({
 	serviceMs: 500,
 	account: { maxConcurrentRequests: 2 },
 	pictureBytes: 3_800_000,
-	settleMs: 15_000,
+	measuresMemory: true,
 	maxConcurrency,
 	phases: [{ batches: [60] }],
 });
 
-/** In one process. */
-export const visitorSituations: ServerSituation[] = [
+export const serverSituations: ServerSituation[] = [
 	{
 		name: '40 visitors at once, 2 at a time',
 		serviceMs: 500,
@@ -85,6 +84,15 @@ export const visitorSituations: ServerSituation[] = [
 			{ name: 'first', batches: [20] },
 			{ name: 'others', batches: [20] },
 			{ name: 'the same again', batches: [20], samePictures: true },
+		],
+	},
+	{
+		name: '2,000 pairs, 10 at a time',
+		serviceMs: 200,
+		account: { maxConcurrentRequests: 10 },
+		phases: [
+			{ name: 'first', batches: [2_000] },
+			{ name: 'unchanged', batches: [2_000], samePictures: true },
 		],
 	},
 	large(2),
