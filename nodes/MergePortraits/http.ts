@@ -49,6 +49,14 @@ export function networkCode(error: unknown): string | undefined {
 	return undefined;
 }
 
+const NOT_MADE = ['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'];
+
+/** What became of a connection, by Node's code for it. Node 20 calls a failed TLS handshake EPROTO. */
+export function connectionFault(code = ''): 'notMade' | 'notSecure' | 'lost' {
+	if (NOT_MADE.includes(code)) return 'notMade';
+	return /CERT|SSL|TLS|SELF_SIGNED|VERIFY|EPROTO/.test(code) ? 'notSecure' : 'lost';
+}
+
 /** An error and its causes, outermost first. */
 export function causes(error: unknown): Array<Record<string, unknown>> {
 	const found: Array<Record<string, unknown>> = [];

@@ -69,14 +69,14 @@ export async function mergeBatch(
 	return await batch.run();
 }
 
-type Unmerged = Extract<Outcome, { kind: 'refused' | 'heldBack' | 'notStored' }>;
+type WithoutPicture = Extract<Outcome, { kind: 'refused' | 'heldBack' | 'notStored' }>;
 
 /** What became of a pair, before it has a link. */
 type Ended = Outcome | { result: PaidResult; fileName: string; reused: boolean };
 
 const endedAs =
 	(fileName: string) =>
-	({ outcome, reused }: { outcome: PaidResult | Unmerged; reused: boolean }): Ended =>
+	({ outcome, reused }: { outcome: PaidResult | WithoutPicture; reused: boolean }): Ended =>
 		'kind' in outcome ? outcome : { result: outcome, fileName, reused };
 
 class Batch {
@@ -86,7 +86,7 @@ class Batch {
 	private readonly accountId: string;
 	private readonly lane: Lane;
 	private readonly pictures: InputPictures;
-	private readonly results: PaidResults<Unmerged>;
+	private readonly results: PaidResults<WithoutPicture>;
 	private readonly links: DownloadLinks;
 	private readonly signal: AbortSignal | undefined;
 	/** Whether the batch goes on when an item fails. An agent is told what to do in the output, so nothing is thrown. */
@@ -102,15 +102,15 @@ class Batch {
 		private readonly credential: Credential,
 		maxConcurrency: number,
 	) {
-		const { accounts, clock } = surroundings;
+		const { accounts } = surroundings;
 		const { id, gate } = accounts.find(credential);
 		this.items = context.getInputData();
 		this.accountId = id;
-		this.pictures = new InputPictures(context, clock);
+		this.pictures = new InputPictures(context, surroundings);
 		this.links = new DownloadLinks(context);
 		this.signal = context.getExecutionCancelSignal();
 		this.continues = context.continueOnFail() || isAgentTool(context.getNode());
-		this.results = new PaidResults(context.getContext('node'), accounts.results, pictureStore(context));
+		this.results = new PaidResults(context.getContext('node'), accounts.results, pictureStore(context), this.signal);
 		// Last, because only `run` closes it.
 		this.lane = gate.openLane(maxConcurrency);
 	}
@@ -191,7 +191,7 @@ class Batch {
 			return underWay.then(endedAs(fileName));
 		}
 		// Another execution is paying for it just now: waiting for that must not hold anybody up.
-		if (this.results.isUnderWayElsewhere(key)) turn.stepAside();
+		if (reuseResults && this.results.isUnderWayElsewhere(key)) turn.stepAside();
 		const pair = { target: target.picture, template: template.picture, similarity };
 		const merge = async () => await this.merge(pair, request, fileName, turn);
 		return await this.results.getOrMerge(key, reuseResults ? fileName : undefined, merge).then(endedAs(fileName));
@@ -202,7 +202,7 @@ class Batch {
 		{ timeoutMs, maxRetries }: MergeRequest,
 		fileName: string,
 		turn: Turn,
-	): Promise<PaidResult | Unmerged> {
+	): Promise<PaidResult | WithoutPicture> {
 		const { context, signal } = this;
 		const { clock, random } = this.surroundings;
 		const connection = { ...this.credential, timeoutMs, clock, signal };
@@ -224,7 +224,7 @@ class Batch {
 		{ bytes, format, requestId, logId }: MergedPicture,
 		fileName: string,
 		attempts: number,
-	): Promise<PaidResult | Unmerged> {
+	): Promise<PaidResult | WithoutPicture> {
 		const { clock, random } = this.surroundings;
 		const { extension, mimeType } = format;
 		const { width, height } = readImageHeader(bytes) ?? {};

@@ -2,7 +2,13 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 
-import { sleep, type INodeExecutionData, type INodeParameters, type INodeType } from 'n8n-workflow';
+import {
+	sleep,
+	type IExecuteFunctions,
+	type INodeExecutionData,
+	type INodeParameters,
+	type INodeType,
+} from 'n8n-workflow';
 
 import { nodeOfProcess, type EngineOptions, type EngineResult } from '../../lab/engine';
 import { SIMULATOR_KEY } from '../../lab/simulator/key';
@@ -116,6 +122,32 @@ describe('a pair that an earlier execution has merged', () => {
 		await first;
 		for (const { items } of await Promise.all(others)) expect(items.filter(isMerged)).toHaveLength(1);
 		expect(simulator.requests.map(({ status }) => status)).toEqual([undefined, 200]);
+	});
+
+	it('is not waited for by an execution that is cancelled', async () => {
+		await start({ fault: () => ({ kind: 'hang' }) });
+		const stops: Array<() => void> = [];
+		const onStart = (stop: () => void) => stops.push(stop);
+		const first = execute(1, 0, { onStart }).catch(() => undefined);
+		while (simulator.requests.length === 0) await sleep(5);
+		const hasEnded = new Promise<string>((resolve) => {
+			const { description } = node;
+			const nodeType: INodeType = {
+				description,
+				async execute(this: IExecuteFunctions) {
+					return await (node.execute?.call(this) ?? Promise.reject(new Error('It has no execute'))).finally(() =>
+						resolve('ended'),
+					);
+				},
+			};
+			void execute(1, 0, { onStart, nodeType }).catch(() => undefined);
+		});
+		await sleep(50);
+		stops[1]?.();
+		expect(await hasEnded).toBe('ended');
+		expect(simulator.requests).toHaveLength(1);
+		stops[0]?.();
+		await first;
 	});
 
 	it('is named as this execution has it', async () => {

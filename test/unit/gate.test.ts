@@ -174,14 +174,14 @@ test('a pair that has waited for something else goes on, and ends', async () => 
 	const lane = scene.gate.openLane(1);
 	const turn = await lane.turn();
 	turn?.stepAside();
-	expect([lane.held, lane.aside]).toEqual([0, 1]);
+	expect(lane.turns).toMatchObject({ held: 0, aside: 1 });
 	const place = await turn?.place();
-	expect([lane.held, lane.aside, lane.active]).toEqual([0, 0, 1]);
+	expect(lane.turns).toMatchObject({ held: 0, aside: 0, inFlight: 1 });
 	if (place) turn?.answered(place, 'taken');
 	turn?.end();
 	turn?.end();
 	turn?.stepAside();
-	expect([lane.held, lane.aside, lane.active]).toEqual([0, 0, 0]);
+	expect(lane.turns).toEqual({ held: 0, aside: 0, inFlight: 0, ended: 1 });
 });
 
 test('a closed lane takes only its own pairs out; what is in flight is answered', async () => {

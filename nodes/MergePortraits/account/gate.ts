@@ -64,11 +64,14 @@ export class Gate {
 
 	private giveTurns(): void {
 		for (;;) {
-			const isFree = sum([...this.lanes].map(({ held }) => held)) < this.limits.atOnce + READ_AHEAD;
+			const lanes = [...this.lanes];
+			const isFree = sum(lanes.map(({ turns }) => turns.held)) < this.limits.atOnce + READ_AHEAD;
 			// When only batches' pairs have been read, a visitor's is read at once, to be ready for the next place.
-			const hasVisitor = [...this.lanes].some(({ held, active }) => held > 0 && held + active === 1);
-			const mayRead = (lane: Lane) => isFree || (!hasVisitor && lane.held + lane.active === 0);
-			const canRead = (lane: Lane) => lane.waiting.length > 0 && lane.held + lane.aside <= lane.most && mayRead(lane);
+			const hasLonePair = lanes.some(({ turns: { held, inFlight } }) => held > 0 && held + inFlight === 1);
+			const isNext = ({ held, inFlight }: Lane['turns']) => isFree || (!hasLonePair && held + inFlight === 0);
+			// Of each execution's pairs, one more than it sends at a time is read, so that one is ready.
+			const isWithin = ({ held, aside }: Lane['turns'], most: number) => held + aside <= most;
+			const canRead = ({ waiting, turns, most }: Lane) => waiting.length > 0 && isWithin(turns, most) && isNext(turns);
 			const lane = longestWaiting(this.lanes, canRead, 'turnGiven');
 			if (lane === undefined) return;
 			lane.turnGiven = ++this.given;
@@ -79,7 +82,7 @@ export class Gate {
 	private givePlaces(): void {
 		for (;;) {
 			const most = Math.max(...[...this.lanes].map((lane) => lane.most));
-			const canGo = (lane: Lane) => lane.ready.length > 0 && lane.active < lane.most;
+			const canGo = (lane: Lane) => lane.ready.length > 0 && lane.turns.inFlight < lane.most;
 			const lane = this.limits.active < most ? longestWaiting(this.lanes, canGo, 'placeGiven') : undefined;
 			const now = this.clock.now();
 			const opensAt = lane ? this.limits.opensAt() : Number.POSITIVE_INFINITY;
@@ -113,10 +116,8 @@ export class Lane {
 	/** Who is waiting for a turn, and who for a place. */
 	readonly waiting: Array<(turn: Turn | undefined) => void> = [];
 	readonly ready: Array<(sent: Sent | undefined) => void> = [];
-	/** Turns given: those that hold up others, those that wait for something else, and those in flight. */
-	held = 0;
-	aside = 0;
-	active = 0;
+	/** How many turns hold up others, wait for something else, are in flight, and have ended. */
+	readonly turns: Record<TurnState, number> = { held: 0, aside: 0, inFlight: 0, ended: 0 };
 	/** Since when it has been refused, ms, while nothing at all was taken from this process. */
 	refusedSince: number | undefined;
 	/** When it was last served, by the gate's count. A new lane comes after those that wait. */
@@ -138,27 +139,20 @@ export class Lane {
 		return await this.queue(this.waiting);
 	}
 
-	/** Waits until a request may be sent; undefined when the lane is closed. */
-	async place(again: boolean): Promise<Sent | undefined> {
-		return await this.queue(this.ready, again);
+	/**
+	 * Waits until a request may be sent; undefined when the lane is closed.
+	 * @param onGiven called in the moment in which it may
+	 */
+	async place(again: boolean, onGiven: () => void): Promise<Sent | undefined> {
+		return await this.queue(this.ready, again, onGiven);
 	}
 
 	giveTurn(): void {
-		this.held++;
 		this.waiting.shift()?.(new Turn(this));
 	}
 
 	givePlace(sent: Sent): void {
-		this.held--;
-		this.active++;
 		this.ready.shift()?.(sent);
-	}
-
-	/** Counts a turn that enters a state, or leaves it. */
-	count(state: 'held' | 'aside' | 'inFlight' | 'ended', by: 1 | -1): void {
-		if (state === 'held') this.held += by;
-		if (state === 'aside') this.aside += by;
-		if (state === 'inFlight') this.active += by;
 	}
 
 	/** Sends away everything in this lane that waits; what is in flight goes on. */
@@ -169,22 +163,34 @@ export class Lane {
 		this.gate.remove(this);
 	}
 
-	private async queue<T>(line: Array<(given: T | undefined) => void>, ahead = false): Promise<T | undefined> {
+	private async queue<T>(
+		line: Array<(given: T | undefined) => void>,
+		ahead = false,
+		onGiven?: () => void,
+	): Promise<T | undefined> {
 		if (this.isClosed) return undefined;
 		return await new Promise((resolve) => {
-			if (ahead) line.unshift(resolve);
-			else line.push(resolve);
+			const give = (given: T | undefined) => {
+				if (given !== undefined) onGiven?.();
+				resolve(given);
+			};
+			if (ahead) line.unshift(give);
+			else line.push(give);
 			this.gate.serve();
 		});
 	}
 }
 
+type TurnState = 'held' | 'aside' | 'inFlight' | 'ended';
+
 /** One pair's turn, from being read to being let go. */
 export class Turn {
-	private state: 'held' | 'aside' | 'inFlight' | 'ended' = 'held';
+	private state: TurnState = 'held';
 	private hasBeenSent = false;
 
-	constructor(private readonly lane: Lane) {}
+	constructor(private readonly lane: Lane) {
+		lane.turns.held++;
+	}
 
 	/** Lets others have their turns while this one waits for something other than the account. */
 	stepAside(): void {
@@ -197,10 +203,8 @@ export class Turn {
 	async place(): Promise<Sent | undefined> {
 		if (this.state === 'aside') this.move('held');
 		const again = this.hasBeenSent;
-		const sent = await this.lane.place(again);
-		if (sent !== undefined) this.state = 'inFlight';
 		this.hasBeenSent = true;
-		return sent;
+		return await this.lane.place(again, () => this.move('inFlight'));
 	}
 
 	/** Gives the place back. @param retryAfterMs how long the service asked to wait */
@@ -212,7 +216,7 @@ export class Turn {
 		if (verdict === 'taken') gate.resetPatience();
 		if (verdict === 'refused') {
 			lane.refusedSince ??= gate.now();
-			// It lost its turn through no fault of its own.
+			// It lost its place through no fault of its own, and so goes first.
 			lane.placeGiven = 0;
 		}
 		gate.serve();
@@ -236,9 +240,9 @@ export class Turn {
 		this.lane.gate.serve();
 	}
 
-	private move(to: 'held' | 'aside' | 'ended'): void {
-		this.lane.count(this.state, -1);
-		this.lane.count(to, 1);
+	private move(to: TurnState): void {
+		this.lane.turns[this.state]--;
+		this.lane.turns[to]++;
 		this.state = to;
 	}
 }

@@ -59,25 +59,27 @@ export interface PictureStore {
  * The results that an execution need not pay for. Its own are in the node's context, which n8n keeps with the execution's
  * data: they survive Retry On Fail, and retrying the failed execution from the executions list.
  */
-export class PaidResults<Unpaid extends object> {
-	private readonly inFlight = new Map<string, Promise<{ outcome: PaidResult | Unpaid }>>();
+export class PaidResults<Other extends object> {
+	private readonly inFlight = new Map<string, Promise<{ outcome: PaidResult | Other }>>();
 	private readonly own: Record<string, PaidResult>;
 
 	/**
 	 * @param context the node's context
 	 * @param known what earlier executions have paid for
+	 * @param signal aborted when the execution is cancelled
 	 */
 	constructor(
 		private readonly context: IContextObject,
 		private readonly known: KnownResults,
 		private readonly store: PictureStore,
+		private readonly signal?: AbortSignal,
 	) {
 		context.paidResults ??= {};
 		this.own = context.paidResults;
 	}
 
 	/** The outcome of the same pair, if it is under way in this execution; undefined when it is not. */
-	underWay(key: string): Promise<{ outcome: PaidResult | Unpaid; reused: boolean }> | undefined {
+	underWay(key: string): Promise<{ outcome: PaidResult | Other; reused: boolean }> | undefined {
 		return this.inFlight.get(key)?.then(({ outcome }) => ({ outcome, reused: true }));
 	}
 
@@ -94,8 +96,8 @@ export class PaidResults<Unpaid extends object> {
 	async getOrMerge(
 		key: string,
 		reuseAs: string | undefined,
-		merge: () => Promise<PaidResult | Unpaid>,
-	): Promise<{ outcome: PaidResult | Unpaid; reused: boolean }> {
+		merge: () => Promise<PaidResult | Other>,
+	): Promise<{ outcome: PaidResult | Other; reused: boolean }> {
 		const work = this.produce(key, reuseAs, merge);
 		this.inFlight.set(key, work);
 		try {
@@ -113,13 +115,14 @@ export class PaidResults<Unpaid extends object> {
 	private async produce(
 		key: string,
 		reuseAs: string | undefined,
-		merge: () => Promise<PaidResult | Unpaid>,
-	): Promise<{ outcome: PaidResult | Unpaid; reused: boolean }> {
+		merge: () => Promise<PaidResult | Other>,
+	): Promise<{ outcome: PaidResult | Other; reused: boolean }> {
+		// After n8n's Retry it belongs to the failed execution, as all does that the nodes before this one have put out.
 		const own = this.own[key];
 		if (own !== undefined && (await this.store.has(own.binary))) return { outcome: own, reused: true };
 		if (reuseAs === undefined) return { outcome: this.keep(key, await merge()), reused: false };
 		for (let other = this.known.inFlight.get(key); other !== undefined; other = this.known.inFlight.get(key)) {
-			await Promise.allSettled([other]);
+			await ended(other, this.signal);
 		}
 		// In the same step as the last check, so that only one of several that waited goes on.
 		const work = this.copyOrMerge(key, reuseAs, merge);
@@ -134,19 +137,33 @@ export class PaidResults<Unpaid extends object> {
 	private async copyOrMerge(
 		key: string,
 		reuseAs: string,
-		merge: () => Promise<PaidResult | Unpaid>,
-	): Promise<{ outcome: PaidResult | Unpaid; reused: boolean }> {
+		merge: () => Promise<PaidResult | Other>,
+	): Promise<{ outcome: PaidResult | Other; reused: boolean }> {
 		const earlier = this.known.get(key);
 		const binary = earlier && (await this.store.copy(earlier.binary, `${reuseAs}.${earlier.extension}`));
 		if (earlier && binary) return { outcome: this.keep(key, { ...earlier, binary }), reused: true };
 		return { outcome: this.keep(key, await merge()), reused: false };
 	}
 
-	private keep<T extends PaidResult | Unpaid>(key: string, result: T): T {
+	private keep<T extends PaidResult | Other>(key: string, result: T): T {
 		if (!('binary' in result)) return result;
 		this.own[key] = result;
 		// When n8n keeps binaries in memory, there is nothing to refer to.
 		if (result.binary.id !== undefined) this.known.set(key, result);
 		return result;
 	}
+}
+
+/** Waits until the work has ended in one way or another. @throws the signal's reason when it aborts first */
+async function ended(work: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+	signal?.throwIfAborted();
+	await new Promise<void>((resolve, reject) => {
+		const stop = () => reject(signal?.reason);
+		signal?.addEventListener('abort', stop, { once: true });
+		const done = () => {
+			signal?.removeEventListener('abort', stop);
+			resolve();
+		};
+		work.then(done, done);
+	});
 }

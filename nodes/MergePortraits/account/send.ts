@@ -40,7 +40,7 @@ export async function send<T extends object>(
 		if (sent === undefined) return last;
 		let verdict: Verdict = 'ignored';
 		let retryAfterMs = 0;
-		let isGivenUp = true;
+		let isGivenUp: boolean;
 		try {
 			const answer = await request();
 			last = { answer, attempts };

@@ -1,3 +1,4 @@
+import { connectionFault } from '../http';
 import { editImageAdvice, formatList, imageRequirements } from '../pictures/imageRequirements';
 
 /**
@@ -12,8 +13,8 @@ export type Blame = 'item' | 'account' | 'load' | 'service';
 /** What a code of the service means for the user, and for sending again. */
 export interface CodeRule {
 	blame: Blame;
-	/** How many times at most it is worth sending the same pair again. */
-	resends: number;
+	/** How many times at most it is worth sending the same pair again after a fault of account or service; default 0. */
+	resends?: number;
 	/** What happened: the beginning of the message. */
 	what: string;
 	/** What the user should do next. */
@@ -48,7 +49,6 @@ const mayBeBilled = 'AILabTools may have billed the request all the same.';
 
 const notAccepted: CodeRule = {
 	blame: 'item',
-	resends: 0,
 	what: 'AILabTools did not accept this pair',
 	advice: 'Check both pictures. If they are fine, send the request ID and log ID to AILabTools support.',
 	visitor: 'These two pictures could not be merged. Please try others.',
@@ -60,32 +60,27 @@ const invalidParameters: CodeRule = {
 };
 const keyRefused: CodeRule = {
 	blame: 'account',
-	resends: 0,
 	what: 'AILabTools did not accept the API key',
 	advice:
 		'Open the credential and copy the API key again from the developer console of your account on www.ailabtools.com.',
 };
 const locked: CodeRule = {
 	blame: 'account',
-	resends: 0,
 	what: 'This AILabTools account is locked',
 	advice: 'Contact AILabTools support, then run the workflow again.',
 };
 const noCredits: CodeRule = {
 	blame: 'account',
-	resends: 0,
 	what: 'The AILabTools account does not have enough credits',
 	advice: 'Buy credits on www.ailabtools.com, then run the workflow again. A merge costs 8 credits.',
 };
 const unreachable: CodeRule = {
 	blame: 'account',
-	resends: 0,
 	what: 'No AILabTools API answers at this address',
 	advice: "Check 'Base URL' in the credential. Its default is https://www.ailabapi.com.",
 };
 const busy: CodeRule = {
 	blame: 'load',
-	resends: ALWAYS,
 	what: 'AILabTools takes no more requests from this account for now',
 	advice: "Run the workflow again later, or lower 'Max Concurrent Requests' in every workflow that uses this key.",
 };
@@ -99,7 +94,6 @@ const unavailable: CodeRule = {
 /** The rule for pictures that will never be merged. Without `visitor`, visitors read `what` and `advice`. */
 const picture = (what: string, advice: string, visitor?: string): CodeRule => ({
 	blame: 'item',
-	resends: 0,
 	what,
 	advice,
 	visitor,
@@ -275,22 +269,20 @@ export function ruleFor(httpStatus: number, code: string | undefined, fromServic
 	return notAccepted;
 }
 
-/** Node's codes for a connection that was never made, rather than lost. */
-const NOT_CONNECTED = ['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'];
-
 /** The refusal for a request that got no answer. `code` is Node's, such as `ECONNRESET`. */
 export function noAnswer(code: string | undefined): Refusal {
-	if (code !== undefined && NOT_CONNECTED.includes(code)) {
-		return { ...unreachable, resends: ALWAYS, what: 'The AILabTools API cannot be reached' };
+	switch (connectionFault(code)) {
+		case 'notMade':
+			return { ...unreachable, resends: ALWAYS, what: 'The AILabTools API cannot be reached' };
+		case 'notSecure':
+			return { ...unreachable, what: 'No secure connection to the AILabTools API could be made' };
+		case 'lost':
+			return {
+				...unavailable,
+				what: 'The connection to AILabTools was lost before it answered',
+				advice: `Run the workflow again later, and check the network between n8n and AILabTools. ${mayBeBilled}`,
+			};
 	}
-	if (code !== undefined && /CERT|SSL|TLS|SELF_SIGNED|VERIFY/.test(code)) {
-		return { ...unreachable, what: 'No secure connection to the AILabTools API could be made' };
-	}
-	return {
-		...unavailable,
-		what: 'The connection to AILabTools was lost before it answered',
-		advice: `Run the workflow again later, and check the network between n8n and AILabTools. ${mayBeBilled}`,
-	};
 }
 
 /** The refusal for a request that was not answered in time. */

@@ -2,9 +2,17 @@ import type { IExecuteFunctions } from 'n8n-workflow';
 
 import { retryDelay } from '../backoff';
 import type { Clock } from '../clock';
-import { causes, isStreamedResponse, networkCode, readBody, withDeadline, type StreamedResponse } from '../http';
+import {
+	causes,
+	connectionFault,
+	isStreamedResponse,
+	networkCode,
+	readBody,
+	withDeadline,
+	type StreamedResponse,
+} from '../http';
 import { imageFormat } from './imageHeader';
-import { checkFileSize, imageRequirements, type Violation } from './imageRequirements';
+import { imageRequirements, tooLarge, type Violation } from './imageRequirements';
 
 export interface DownloadOptions {
 	/** For one try with all its redirects, ms. */
@@ -12,6 +20,7 @@ export interface DownloadOptions {
 	/** How often it is tried again after a lost connection, HTTP 429 or 5xx. */
 	maxRetries: number;
 	clock: Clock;
+	random: () => number;
 	signal?: AbortSignal;
 }
 
@@ -40,11 +49,11 @@ const MAX_REDIRECTS = 10;
  * @throws the signal's reason when the execution is cancelled between two tries
  */
 export async function download(context: IExecuteFunctions, url: string, options: DownloadOptions): Promise<Download> {
-	const { maxRetries, clock, signal } = options;
+	const { maxRetries, clock, random, signal } = options;
 	for (let resend = 1; ; resend++) {
 		const outcome = await tryOnce(context, url, options);
 		if (!('failed' in outcome) || !outcome.failed.passing || resend > maxRetries || signal?.aborted) return outcome;
-		await clock.sleep(retryDelay(resend, Math.random()), signal);
+		await clock.sleep(retryDelay(resend, random()), signal);
 	}
 }
 
@@ -106,20 +115,14 @@ async function readFile(response: StreamedResponse, url: URL): Promise<Download>
 	const isHtml = /^text\/html\b/i.test(text('content-type'));
 	// A compressed body's Content-Length is not the file's size.
 	const declaredBytes = text('content-encoding') === '' ? Number(text('content-length')) : 0;
-	const tooLarge = declaredBytes > imageRequirements.maxBytes ? checkFileSize(declaredBytes) : undefined;
-	if (tooLarge !== undefined && !isHtml) {
+	if (declaredBytes > imageRequirements.maxBytes && !isHtml) {
 		body.destroy();
-		return { violations: tooLarge };
+		return { violations: [tooLarge(declaredBytes)] };
 	}
 	const bytes = await readBody(body, imageRequirements.maxBytes);
 	if (bytes === undefined ? isHtml : isWebPage(bytes, isHtml)) return webPage(hostAndPath(url));
 	if (bytes !== undefined) return { bytes, fileName: fileName(text('content-disposition'), url) };
-	const [violation] = checkFileSize(imageRequirements.maxBytes + 1);
-	return {
-		violations: violation
-			? [{ ...violation, found: `has more than ${imageRequirements.maxBytes / 1024 / 1024} MB` }]
-			: [],
-	};
+	return { violations: [tooLarge()] };
 }
 
 /** Whether a page came instead of a picture, whatever its declared type. */
@@ -157,14 +160,13 @@ function lostLine(error: unknown, from: string): Download {
 		);
 	}
 	const code = networkCode(error);
-	if (code !== undefined && /CERT|SSL|TLS|SELF_SIGNED|VERIFY/.test(code)) {
+	const fault = connectionFault(code);
+	if (fault === 'notSecure') {
 		return failed(`could not be downloaded: no secure connection to ${from} could be made`, CHECK_LINK);
 	}
-	const what = `could not be downloaded: the connection to ${from} ${NOT_MADE.has(code ?? '') ? 'could not be made' : 'was lost'}`;
+	const what = `could not be downloaded: the connection to ${from} ${fault === 'notMade' ? 'could not be made' : 'was lost'}`;
 	return failed(what, `Check the link, and the network between n8n and its host${code ? ` (${code})` : ''}.`, true);
 }
-
-const NOT_MADE = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 /** What may be shown of an address: before it may come a password, after it a token. */
 const hostAndPath = ({ host, pathname }: URL) => host + pathname;

@@ -63,16 +63,18 @@ export function checkNotEmpty(byteLength: number): Violation[] {
 
 /** The requirements on file size alone, so that a stored picture can be refused before its bytes are loaded. */
 export function checkFileSize(byteLength: number): Violation[] {
-	if (byteLength <= maxBytes) return checkNotEmpty(byteLength);
-	return [
-		{
-			code: 'FILE_SIZE_EXCEEDS_LIMIT',
-			found: `has ${megabytes(byteLength)} MB`,
-			allowed: `at most ${megabytes(maxBytes)} MB`,
-			wayOut: editImageAdvice,
-			visitorWayOut: `Save it with fewer pixels: at most ${megabytes(maxBytes)} MB are possible.`,
-		},
-	];
+	return byteLength > maxBytes ? [tooLarge(byteLength)] : checkNotEmpty(byteLength);
+}
+
+/** @param byteLength undefined when all that is known is that it is more than allowed */
+export function tooLarge(byteLength?: number): Violation {
+	return {
+		code: 'FILE_SIZE_EXCEEDS_LIMIT',
+		found: `has ${byteLength === undefined ? `more than ${megabytes(maxBytes)}` : megabytes(byteLength)} MB`,
+		allowed: `at most ${megabytes(maxBytes)} MB`,
+		wayOut: editImageAdvice,
+		visitorWayOut: `Save it with fewer pixels: at most ${megabytes(maxBytes)} MB are possible.`,
+	};
 }
 
 /**

@@ -54,7 +54,7 @@ export class InputPictures {
 
 	constructor(
 		private readonly context: IExecuteFunctions,
-		private readonly clock: Clock,
+		private readonly surroundings: { clock: Clock; random: () => number },
 	) {}
 
 	/**
@@ -98,9 +98,9 @@ export class InputPictures {
 	}
 
 	private async fetch(role: ImageRole, url: string, options: ReadingOptions): Promise<Loaded> {
-		const { context, clock } = this;
+		const { context, surroundings } = this;
 		const signal = context.getExecutionCancelSignal();
-		const file = await download(context, url, { ...options, clock, signal });
+		const file = await download(context, url, { ...options, ...surroundings, signal });
 		if (!('bytes' in file)) return file;
 		const { bytes, fileName } = file;
 		// `photo.php?id=1` can be a picture too: the extension of its format replaces that of its name.
