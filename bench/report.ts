@@ -64,15 +64,15 @@ export function summary({ situations, server }: Results): string {
 	const complete = situations.filter((each) => figure(each, 'node', FIGURES.merged).least === each.mergeable).length;
 	const workers = server.filter(({ name }) => name.endsWith(THREE_WORKERS));
 	const rows = [
-		about(batches('2 at a time'), 'Does every pair come out? (an account of 2 at a time)', (situation) => [
+		about(batches('2 at a time'), 'Is every pair merged? (an account that takes 2 at a time)', (situation) => [
 			`all, in ${complete} of ${situations.length} situations`,
 			eachOther(situation, FIGURES.merged, (merged) => `${number(merged, 0)} of ${situation.mergeable}`),
 		]),
-		about(batches('5 at a time'), 'How long does a pair take, beside the ideal?', (situation) => [
+		about(batches('5 at a time'), 'How long does a pair take, compared with the ideal?', (situation) => [
 			times(figure(situation, 'node', FIGURES.timeToIdeal).median),
 			eachOther(situation, FIGURES.timeToIdeal, times, ['batching', 'loop', 'sequence']),
 		]),
-		about(batches('5 % fail with 502'), 'What is paid for twice, when 5 % fail?', (situation) => {
+		about(batches('5 % fail with 502'), 'What is paid for twice when 5 % fail?', (situation) => {
 			const twice = (id: ContestantId) =>
 				figure(situation, id, FIGURES.paid).median - figure(situation, id, FIGURES.merged).median;
 			return [
@@ -92,7 +92,7 @@ export function summary({ situations, server }: Results): string {
 			inServer('90 visitors at once, 2 at a time, 3 s a merge'),
 			'Do 90 visitors at once get their pictures?',
 			(result) => [
-				`${figure(result, 'node', SERVER_FIGURES.served).median}; the middle one waits as long as ${number(figure(result, 'node', SERVER_FIGURES.middleWait).median, 0)} merges take, the last ${number(figure(result, 'node', SERVER_FIGURES.slowestWait).median, 0)}`,
+				`${figure(result, 'node', SERVER_FIGURES.served).median}; the median wait is as long as ${number(figure(result, 'node', SERVER_FIGURES.middleWait).median, 0)} merges take, the longest ${number(figure(result, 'node', SERVER_FIGURES.slowestWait).median, 0)}`,
 				`HTTP Request with Retry On Fail: ${figure(result, 'http', SERVER_FIGURES.served).median}, and ${figure(result, 'http', SERVER_FIGURES.withError).median} get an error`,
 			],
 		),
@@ -103,7 +103,7 @@ export function summary({ situations, server }: Results): string {
 		about(
 			inServer('2,000 pairs, 10 at a time: unchanged'),
 			'What is sent when 2,000 pairs run again, unchanged?',
-			(result) => [`${figure(result, 'node', SERVER_FIGURES.requests).median} requests`, 'all of it again'],
+			(result) => [`${figure(result, 'node', SERVER_FIGURES.requests).median} requests`, 'all of them again'],
 		),
 	];
 	return markdown(rows.flat());
@@ -164,47 +164,47 @@ export function page(results: Results): string {
 
 ${summary(results)}
 <p>
-	<img src="images/bench-merged.svg" width="49%" alt="Pairs merged, of those that could be merged, in each situation">
-	<img src="images/bench-cost.svg" width="49%" alt="How many times as much time, CPU, memory and stored data the others take">
+	<img src="images/bench-merged.svg" width="49%" alt="Pairs merged in each situation, out of those that could be">
+	<img src="images/bench-cost.svg" width="49%" alt="How many times as much time, CPU, memory and stored data the alternatives take">
 </p>
 
-Written by \`npm run bench\` from [bench/results.json](../bench/results.json), ${date}, all in one run: n8n ${versions.n8n} on
+Written by \`npm run bench\` from [bench/results.json](../bench/results.json), all measured in one run on ${date}: n8n ${versions.n8n} on
 Node.js ${versions.node}, package ${versions.package}, ${machine.cores} cores (${machine.cpu}), ${machine.memoryGb} GB, ${machine.system}.
 
 ## What was compared
 
 The same pictures in the same n8n with binary data on disk, against the simulator, which takes ${SERVICE_MS} ms for each merge unless
-said otherwise and answers with a picture of the inputs' size. Everybody was told ${AT_A_TIME} requests at a time where there is a
-place to say so, or 20 where the account takes 20.
+stated otherwise and answers with a picture of the inputs' size. All were set to ${AT_A_TIME} requests at a time where they have a
+setting for it, or to 20 where the account takes 20.
 
-- **n8n alone**: reads the pictures and does nothing with them. The floor for CPU and memory.
-- **HTTP Request**: multipart form, default settings, then Convert to File.
-- **HTTP Request with Batching**: the same, so many items per batch, 1,000 ms between batches, or 4,000 where a merge takes 3 s.
-- **Loop, Wait and Retry On Fail**: the same inside Loop Over Items, Wait of 1 s, Retry On Fail.
+- **n8n alone**: reads the pictures and does nothing with them. The baseline for CPU and memory.
+- **HTTP Request**: a multipart form, default settings, then Convert to File.
+- **HTTP Request with Batching**: the same, with that many items per batch and 1,000 ms between batches, or 4,000 ms where a merge takes 3 s.
+- **Loop, Wait and Retry On Fail**: the same inside Loop Over Items, with a Wait of 1 s and Retry On Fail.
 - **One after another, left in the item**: what a node for any API does. HTTP Request inside Loop Over Items, one item at a time (with
-  Batching of 1 it would not wait for answers), and no Convert to File: the pictures stay in the items as Base64, and are
+  Batching of 1 it would not wait for answers), without Convert to File: the pictures stay in the items as Base64 and are
   counted there.
 - **Merge Portraits**: this node.
 
-On Error was "Continue" for everybody, so that one refusal takes no other picture with it. But Retry On Fail then sends the
-five again only if the first of them failed; so the loop has n8n's default, Stop Workflow, where 5 % fail, and the bad portraits
-are each the first of five. In one situation everybody has the default. Who is missing in a situation would take minutes there
-(2,000 pairs), or show what another one shows.
+On Error was "Continue" for all, so that one refusal takes no other picture with it. But Retry On Fail then sends the five
+again only if the first of them failed; so where 5 % fail, the loop has n8n's default, Stop Workflow, and each bad portrait is
+the first of five. In one situation all have the default. A contestant that is missing from a situation would take minutes there
+(2,000 pairs) or show nothing that another does not.
 
 ## Batches
 
 **merged**: pictures in n8n's binary store at the end. **paid for**: requests that the service merged. **span**: from the first
-request to the last answer. **ideal**: service time × pairs ÷ requests at a time, or pairs ÷ requests per second, each divided by the
-pairs where it is beside the time of one. **CPU** and **memory**: of the whole n8n process, its start and the reading of the pictures included; a contestant whose requests are refused has less to do.
-**stored**: execution data in n8n's database. Medians, with the range of the rounds below them; in brackets how many
-times this node's figure that is.
+request to the last answer. **ideal**: service time × pairs ÷ requests at a time, or pairs ÷ requests per second; divided by the
+number of pairs where it is compared with the time for one. **CPU** and **memory**: of the whole n8n process, including its start
+and the reading of the pictures; a contestant whose requests are refused has less to do. **stored**: execution data in n8n's
+database. Medians, with the range over the rounds below them; in brackets, the multiple of this node's figure.
 
 ![Peak memory by number of pairs](images/bench-memory.svg)
 
 ${sections.join('\n')}${inServer(server)}
 ## The node alone
 
-The node's \`execute\` in n8n's engine, by turns with a loop as one would first write it: over n8n's HTTP helper, ${AT_A_TIME} at a time,
+The node's \`execute\` in n8n's engine, in turns with a loop as one would first write it: n8n's HTTP helper, ${AT_A_TIME} at a time,
 no checks, no retries, nothing remembered, the template read once. The service answers at once; medians and ranges of
 ${overhead[0]?.node.length ?? 0} rounds.
 
@@ -212,7 +212,7 @@ ${markdown(alone)}
 ## What was expected
 
 ${met(expected)}
-[From a hundred pairs to a million](scale.md) tells what the figures mean, and why one is missed where it is.
+[From a hundred pairs to a million](scale.md) explains what the figures mean, and why an expectation is missed where one is.
 `;
 }
 
@@ -229,15 +229,15 @@ function inServer(results: ServerResult[]): string {
 	return `
 ## In a server
 
-n8n as a server, with pictures of 50 KB unless said otherwise. A visitor sends a pair to a webhook and waits for the picture; a
-batch is an execution that reads its pairs from disk. Each situation begins with an account that this n8n does not know; after
-a colon is what then happens there. Beside this node, visitors meet HTTP Request with **Retry On Fail**, five tries and 5 s between
-them, the most that n8n allows.
+n8n as a server, with pictures of 50 KB unless stated otherwise. A visitor sends a pair to a webhook and waits for the picture; a
+batch is an execution that reads its pairs from disk. Each situation begins with an account that this n8n does not know; the
+words after a colon say what happens next. For comparison, visitors also meet HTTP Request with **Retry On Fail**, five tries 5 s
+apart, the most that n8n allows.
 
 **with an error**: visitors who got no picture. **wait**: from a visitor's call to the end of the answer, in service times.
 **batches**: from the first request to the end of the last merge for a batch. **memory**: the peak of a new process.
-**least share**: pairs merged by the slowest worker, beside an equal share, until the first worker is done. **ideal** as above;
-where a line delays each request by a random time of up to 100 ms, half of that is part of what a request takes.
+**least share**: pairs merged by the slowest worker until the first worker is done, relative to an equal share. **ideal** as
+above; where the line delays each request by a random time of up to 100 ms, half of that counts as part of the request.
 
 ${groups
 	.filter((group) => group.length > 0)
