@@ -70,7 +70,7 @@ const options: INodeProperties[] = [
 		typeOptions: { minValue: 1 },
 		default: 10,
 		description:
-			'The most requests at a time with this account in this n8n. The node uses fewer by itself when the account takes fewer.',
+			'The most requests at a time with this account in one n8n process. The node uses fewer by itself when the account takes fewer.',
 	},
 	{
 		displayName: labels.maxRetries,

@@ -82,7 +82,8 @@ const unreachable: CodeRule = {
 const busy: CodeRule = {
 	blame: 'load',
 	what: 'AILabTools takes no more requests from this account for now',
-	advice: "Run the workflow again later, or lower 'Max Concurrent Requests' in every workflow that uses this key.",
+	advice:
+		"Run the workflow again later. If another n8n or program uses the same key, lower 'Max Concurrent Requests' in each.",
 };
 const unavailable: CodeRule = {
 	blame: 'service',
