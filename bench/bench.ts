@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: the same batches merged by this node and by what users build without it, in a real n8n against the
- * simulator; then n8n as a server, with visitors, and its queue mode, which needs what `lab/n8n/services.ts` installs.
+ * simulator; then n8n as a server, with visitors, and its queue mode, which needs Redis and PostgreSQL.
  * `--quick` leaves out what takes long, `--only WORDS` all situations without these words in their names, and both write
  * nothing; `--report` measures nothing, and writes page and charts anew from `results.json`.
  */

@@ -14,7 +14,6 @@ import { prepareEngine } from './engine';
 import { prepareN8n } from './n8n';
 import { atEnd, main, OUTPUT_FOLDER, setStage, step, usesRealService, type Stage } from './stage';
 
-const EXAMPLES = ['first-merge', 'compare-similarities'];
 const SHEET = join(OUTPUT_FOLDER, 'contact-sheet.png');
 
 /** Executes the workflow in `examples` that has this name. */
@@ -23,15 +22,12 @@ type Execute = (name: string) => Promise<Pick<IRun, 'data'> | undefined>;
 void main(async () => {
 	const started = Date.now();
 	const { values } = parseArgs({ options: { n8n: { type: 'boolean', default: false } } });
-	await removeOldResults();
 	const stage = await setStage();
 	const execute = values.n8n ? await inN8n(stage) : await inEngine(stage);
-	for (const name of EXAMPLES) {
-		step(`Executing examples/${name}.json`);
-		const run = await execute(name);
-		const error = run?.data.resultData.error;
-		if (error) throw new Error([error.message, error.description].filter(Boolean).join('\n'));
-	}
+	await executeExample('first-merge', execute);
+	// Not before the service has merged something: what it made the last time may have been paid for.
+	await removeOldSheet();
+	await executeExample('compare-similarities', execute);
 	step('Putting the pictures on one sheet');
 	await writeFile(SHEET, await drawSheet(stage));
 	console.log(`
@@ -43,6 +39,13 @@ and at the pictures beside it. What you can do next:
    npm run dev                           n8n's editor, with this package and all examples
 The last two install n8n once, which takes five to ten minutes and 3 GB.`);
 });
+
+async function executeExample(name: string, execute: Execute): Promise<void> {
+	step(`Executing examples/${name}.json`);
+	const run = await execute(name);
+	const error = run?.data.resultData.error;
+	if (error) throw new Error([error.message, error.description].filter(Boolean).join('\n'));
+}
 
 async function inEngine(stage: Stage): Promise<Execute> {
 	const execute = await prepareEngine(stage);
@@ -66,10 +69,10 @@ function found<T>(value: T | undefined, name: string): T {
 	return value;
 }
 
-/** All but what the user may have put there. */
-async function removeOldResults(): Promise<void> {
+/** The sheet, and what was on it. */
+async function removeOldSheet(): Promise<void> {
 	const files = await readdir(OUTPUT_FOLDER).catch(() => []);
-	const results = files.filter((file) => /^similarity-|-merged\.|^contact-sheet\.png$/.test(file));
+	const results = files.filter((file) => /^similarity-[\d.]+\.\w+$|^contact-sheet\.png$/.test(file));
 	await Promise.all(results.map((file) => rm(join(OUTPUT_FOLDER, file))));
 }
 

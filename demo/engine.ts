@@ -8,7 +8,7 @@ import type { IRun, ITaskData } from 'n8n-workflow';
 
 import type { Example } from '../lab/n8n/examples';
 import { standIns } from './standIns';
-import { atEnd, step, type Stage } from './stage';
+import { atEnd, step, usesRealService, type Stage } from './stage';
 
 /** Loads the engine. Gives what executes a workflow in it and prints each node that has run. */
 export async function prepareEngine({ service }: Stage): Promise<(workflow: Example) => Promise<IRun>> {
@@ -21,8 +21,7 @@ export async function prepareEngine({ service }: Stage): Promise<(workflow: Exam
 		N8N_ENCRYPTION_KEY: randomUUID(),
 		N8N_LOG_LEVEL: 'silent',
 		// The simulator is on this computer.
-		NO_PROXY: '127.0.0.1',
-		no_proxy: '127.0.0.1',
+		...(!usesRealService && { NO_PROXY: '127.0.0.1', no_proxy: '127.0.0.1' }),
 	});
 	const { nodeOfProcess, runWorkflow, useBinaryMode } = await import('../lab/engine.ts');
 	await useBinaryMode('filesystem');

@@ -82,9 +82,17 @@ export async function main(program: () => Promise<void>): Promise<never> {
 
 async function providePicture(name: 'target' | 'template', given: string | undefined): Promise<string> {
 	const file = `${name}${given ? extname(given) : '.jpg'}`;
-	if (given) await copyFile(given, join(OUTPUT_FOLDER, file));
+	if (given) await copyGiven(given, name, join(OUTPUT_FOLDER, file));
 	else await writeFile(join(OUTPUT_FOLDER, file), await portrait(SHOWN[name], { format: 'jpeg' }));
 	return file;
+}
+
+async function copyGiven(given: string, name: string, to: string): Promise<void> {
+	try {
+		await copyFile(given, to);
+	} catch {
+		throw new Error(`AILABTOOLS_${name.toUpperCase()} names no file that can be read: ${resolve(given)}`);
+	}
 }
 
 /** Reads the examples, with these values in their Settings nodes where they have them, and the credential. */

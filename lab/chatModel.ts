@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { json } from 'node:stream/consumers';
 
+import { portOf } from './port';
+
 interface Message {
 	role: string;
 	content: unknown;
@@ -35,11 +37,10 @@ export async function startChatModel() {
 	});
 	server.listen(0, '127.0.0.1');
 	await once(server, 'listening');
-	const { port }: { port: number } = Object(server.address());
 
 	return {
 		/** Data of n8n's OpenAI credential. */
-		credential: { apiKey: 'chat-key', url: `http://127.0.0.1:${port}/v1` },
+		credential: { apiKey: 'chat-key', url: `http://127.0.0.1:${portOf(server)}/v1` },
 		requests,
 
 		/** What the model says from now on. Forgets the requests until now. */

@@ -1,6 +1,7 @@
 /** A web site that is not AILabTools, as it may stand anywhere: what it was asked, and how far it got with its answers. */
 import { createServer, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+
+import { portOf } from './port';
 
 export interface SiteAnswer {
 	/** Default 200. */
@@ -38,10 +39,9 @@ export async function startSite(otherwise: SiteAnswer = { status: 404 }) {
 		});
 	});
 	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-	const { port }: Pick<AddressInfo, 'port'> = Object(server.address());
 
 	return {
-		url: `http://127.0.0.1:${port}`,
+		url: `http://127.0.0.1:${portOf(server)}`,
 		/** In order of arrival. */
 		requests,
 

@@ -73,5 +73,5 @@ export async function pictureCanvas({ page }: Editor): Promise<Buffer> {
 	const clip = { x, y, width: right - x, height: bottom - y };
 	const shot = await page.screenshot({ animations: 'disabled', clip });
 	if (before) await page.setViewportSize(before);
-	return await sharp(shot).resize({ width: 1200 }).png({ palette: true, colours: 96, effort: 10 }).toBuffer();
+	return await sharp(shot).resize({ width: 1200 }).png({ palette: true, colours: 64, effort: 10 }).toBuffer();
 }

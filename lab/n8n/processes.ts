@@ -2,6 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
+import { portOf } from '../port';
+
 export interface Finished {
 	exitCode: number;
 	stdout: string;
@@ -60,8 +62,8 @@ export async function freePort(port = 0): Promise<number> {
 	} catch {
 		return freePort(port + 1);
 	}
-	const address = server.address();
+	const free = portOf(server);
 	server.close();
 	await once(server, 'close');
-	return typeof address === 'object' && address ? address.port : port;
+	return free;
 }

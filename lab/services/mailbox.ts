@@ -3,6 +3,7 @@ import { once } from 'node:events';
 
 import { simpleParser, type ParsedMail } from 'mailparser';
 import { SMTPServer } from 'smtp-server';
+import { portOf } from '../port';
 
 export interface Message {
 	/** Of the envelope: who really gets it. */
@@ -35,14 +36,13 @@ export async function startMailbox(onMessage?: (message: Message) => void) {
 	});
 	server.listen(0, '127.0.0.1');
 	await once(server.server, 'listening');
-	const address = server.server.address();
 	return {
 		/** For n8n's SMTP credential. */
 		credential: {
 			user: USER,
 			password: PASSWORD,
 			host: '127.0.0.1',
-			port: typeof address === 'object' ? address?.port : undefined,
+			port: portOf(server.server),
 			secure: false,
 			disableStartTls: true,
 		},

@@ -5,6 +5,7 @@
 import { once, setMaxListeners } from 'node:events';
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { portOf } from '../port';
 import { Account, type AccountOptions } from './accounts';
 import { blend, encode } from './blend';
 import { Exchange, sha256, type Answer, type RecordedRequest, type UploadedFile } from './exchange';
@@ -238,10 +239,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 	server.keepAliveTimeout = 60_000;
 	server.listen(options.port ?? 0, '127.0.0.1');
 	await once(server, 'listening');
-	const address = server.address();
 
 	return {
-		baseUrl: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
+		baseUrl: `http://127.0.0.1:${portOf(server)}`,
 		requests,
 		creditRequests,
 		accounts,

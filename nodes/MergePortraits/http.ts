@@ -51,10 +51,10 @@ export function networkCode(error: unknown): string | undefined {
 
 const NOT_MADE = ['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'];
 
-/** What became of a connection, by Node's code for it. Node 20 calls a failed TLS handshake EPROTO. */
+/** What became of a connection, by Node's code for it. Of EPROTO, to Node 20 any fault of TLS, some pass. */
 export function connectionFault(code = ''): 'notMade' | 'notSecure' | 'lost' {
 	if (NOT_MADE.includes(code)) return 'notMade';
-	return /CERT|SSL|TLS|SELF_SIGNED|VERIFY|EPROTO/.test(code) ? 'notSecure' : 'lost';
+	return /CERT|SSL|TLS|SELF_SIGNED|VERIFY/.test(code) ? 'notSecure' : 'lost';
 }
 
 /** An error and its causes, outermost first. */

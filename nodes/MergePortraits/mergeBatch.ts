@@ -106,13 +106,15 @@ class Batch {
 		const { id, gate } = accounts.find(credential);
 		this.items = context.getInputData();
 		this.accountId = id;
-		this.pictures = new InputPictures(context, surroundings);
 		this.links = new DownloadLinks(context);
 		this.signal = context.getExecutionCancelSignal();
 		this.continues = context.continueOnFail() || isAgentTool(context.getNode());
-		this.results = new PaidResults(context.getContext('node'), accounts.results, pictureStore(context), this.signal);
-		// Last, because only `run` closes it.
+		const memory = context.getContext('node');
+		// After all that may throw, because only `run` closes it.
 		this.lane = gate.openLane(maxConcurrency);
+		const { closed } = this.lane;
+		this.pictures = new InputPictures(context, { ...surroundings, closed });
+		this.results = new PaidResults(memory, accounts.results, pictureStore(context), closed);
 	}
 
 	async run(): Promise<INodeExecutionData[]> {
@@ -168,7 +170,8 @@ class Batch {
 			const downloadUrl = linkLifetime && this.links.create(result.binary, linkLifetime);
 			return { kind: 'merged', request, fileName, result, reused, downloadUrl };
 		} catch (error) {
-			return { kind: 'thrown', error };
+			const { closed } = this.lane;
+			return closed.aborted && error === closed.reason ? { kind: 'heldBack' } : { kind: 'thrown', error };
 		}
 	}
 
@@ -210,7 +213,6 @@ class Batch {
 			maxRetries,
 			clock,
 			random,
-			signal,
 			endsBatch: (refusal) => endsBatch({ kind: 'refused', refusal }, this.continues),
 		});
 		if (sending === undefined) return { kind: 'heldBack' };

@@ -2,16 +2,11 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 
-import {
-	sleep,
-	type IExecuteFunctions,
-	type INodeExecutionData,
-	type INodeParameters,
-	type INodeType,
-} from 'n8n-workflow';
+import { sleep, type INodeExecutionData, type INodeParameters, type INodeType } from 'n8n-workflow';
 
 import { nodeOfProcess, type EngineOptions, type EngineResult } from '../../lab/engine';
 import { SIMULATOR_KEY } from '../../lab/simulator/key';
+import { portOf } from '../../lab/port';
 import type { SimulatorOptions } from '../../lab/simulator/simulator';
 import { SkippingClock } from '../virtualClock';
 import { pairs, restart, run, simulator, target, template } from './withSimulator';
@@ -122,32 +117,6 @@ describe('a pair that an earlier execution has merged', () => {
 		await first;
 		for (const { items } of await Promise.all(others)) expect(items.filter(isMerged)).toHaveLength(1);
 		expect(simulator.requests.map(({ status }) => status)).toEqual([undefined, 200]);
-	});
-
-	it('is not waited for by an execution that is cancelled', async () => {
-		await start({ fault: () => ({ kind: 'hang' }) });
-		const stops: Array<() => void> = [];
-		const onStart = (stop: () => void) => stops.push(stop);
-		const first = execute(1, 0, { onStart }).catch(() => undefined);
-		while (simulator.requests.length === 0) await sleep(5);
-		const hasEnded = new Promise<string>((resolve) => {
-			const { description } = node;
-			const nodeType: INodeType = {
-				description,
-				async execute(this: IExecuteFunctions) {
-					return await (node.execute?.call(this) ?? Promise.reject(new Error('It has no execute'))).finally(() =>
-						resolve('ended'),
-					);
-				},
-			};
-			void execute(1, 0, { onStart, nodeType }).catch(() => undefined);
-		});
-		await sleep(50);
-		stops[1]?.();
-		expect(await hasEnded).toBe('ended');
-		expect(simulator.requests).toHaveLength(1);
-		stops[0]?.();
-		await first;
 	});
 
 	it('is named as this execution has it', async () => {
@@ -273,7 +242,7 @@ describe('one execution among others', () => {
 		await start();
 		const host = createServer(() => undefined).listen(0, '127.0.0.1');
 		await once(host, 'listening');
-		const { port } = Object(host.address());
+		const port = portOf(host);
 		const parameters = { targetInputType: 'url', targetUrl: `=http://127.0.0.1:${port}/{{ $json.index }}.png` };
 		const slow = execute(10, 0, { parameters: { ...parameters, options: { maxRetries: 0 } } });
 		await sleep(300);

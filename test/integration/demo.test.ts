@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 
+import { portOf } from '../../lab/port';
 import { expectPictures, runDemo } from '../demo';
 
 test('npm run demo leaves the pictures and says what stood in for what', async () => {
@@ -29,7 +29,7 @@ test('with AILABTOOLS_API_KEY it calls AILabTools itself, and prints no key', as
 		socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
 	});
 	await once(proxy.listen(0, '127.0.0.1'), 'listening');
-	const { port }: Pick<AddressInfo, 'port'> = Object(proxy.address());
+	const port = portOf(proxy);
 	const secret = randomUUID();
 	const proxyEnv = { HTTPS_PROXY: `http://127.0.0.1:${port}`, https_proxy: '', NO_PROXY: '', no_proxy: '' };
 	const { exitCode, stdout, stderr, files } = await runDemo('demo-real', [], {
@@ -42,4 +42,10 @@ test('with AILABTOOLS_API_KEY it calls AILabTools itself, and prints no key', as
 	expect(stderr).toContain('AILabTools did not allow the request');
 	expect(stdout + stderr).not.toContain(secret);
 	expect({ exitCode, files }).toEqual({ exitCode: 1, files: ['target.jpg', 'template.jpg'] });
+});
+
+test('a picture that is not there is told by the name that asked for it', async () => {
+	const { exitCode, stderr } = await runDemo('demo-missing', [], { AILABTOOLS_TARGET: '/nowhere/me.jpg' });
+	expect(stderr).toBe('AILABTOOLS_TARGET names no file that can be read: /nowhere/me.jpg\n');
+	expect(exitCode).toBe(1);
 });

@@ -1,6 +1,5 @@
 /** Pictures from URLs, in n8n-core's engine, from a host of which every request is looked at. */
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
 import type { ClientRequest } from 'node:http';
@@ -9,6 +8,7 @@ import type * as N8nConfig from '@n8n/config';
 import type * as Di from '@n8n/di';
 import { SMTPServer } from 'smtp-server';
 
+import { portOf } from '../../lab/port';
 import { nodeOfProcess, type EngineOptions } from '../../lab/engine';
 import { first } from '../../lab/first';
 import { portrait } from '../../lab/portraits';
@@ -150,7 +150,7 @@ describe('redirects', () => {
 	it('to what is no URL are told', async () => {
 		host.serve('/old.png', { status: 302, headers: { location: 'http://[' } });
 		expect((await told(`${host.url}/old.png`)).message).toBe(
-			`'Target URL' is redirected by ${here()} to no URL [item 0]`,
+			`'Target URL' is redirected by ${here()} to something that is not a URL [item 0]`,
 		);
 	});
 
@@ -325,7 +325,7 @@ describe('a host that does not give the file', () => {
 		const server = new SMTPServer({ secure: true }).on('error', () => undefined);
 		warning.mockRestore();
 		await once(server.listen(0, '127.0.0.1'), 'listening');
-		const { port }: Pick<AddressInfo, 'port'> = Object(server.server.address());
+		const port = portOf(server.server);
 		const { message } = await told(`https://127.0.0.1:${port}/ben.png`, { maxRetries: 0 });
 		await new Promise<void>((resolve) => server.close(resolve));
 		expect(message).toBe(

@@ -321,7 +321,7 @@ describe('a fault', () => {
 		expect((await answerOf(post({}))).error_detail).toMatchObject({
 			status_code: 500,
 			code: 'SIMULATOR_BROKEN',
-			message: 'RangeError: NOT_DOCUMENTED is no documented code, so it needs a status',
+			message: 'RangeError: NOT_DOCUMENTED is not a documented code, so it needs a status',
 		});
 	});
 });

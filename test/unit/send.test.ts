@@ -10,7 +10,8 @@ const overload: Refusal = ruleFor(429, 'EXCEEDING_LIMITS');
 
 interface Options {
 	maxRetries?: number;
-	signal?: AbortSignal;
+	/** When the lane is closed, ms. */
+	closedAt?: number;
 	endsBatch?: boolean;
 	/** How long the service works, ms. */
 	serviceMs?: number;
@@ -18,7 +19,7 @@ interface Options {
 
 /** Sends one pair to a service that gives these refusals and then a picture; the jitter is at its longest. */
 async function sendOne(refusals: Refusal[], options: Options = {}) {
-	const { maxRetries = 4, signal, endsBatch = false, serviceMs = 0 } = options;
+	const { maxRetries = 4, closedAt, endsBatch = false, serviceMs = 0 } = options;
 	const clock = new VirtualClock();
 	const limits = new Limits(() => 1);
 	const lane = new Gate(limits, clock).openLane(1);
@@ -32,10 +33,11 @@ async function sendOne(refusals: Refusal[], options: Options = {}) {
 		const refusal = left.shift();
 		return await Promise.resolve(refusal ? { refusal } : { picture: true });
 	};
-	const work = send(turn, request, { maxRetries, clock, random: () => 1, signal, endsBatch: () => endsBatch });
+	const work = send(turn, request, { maxRetries, clock, random: () => 1, endsBatch: () => endsBatch });
+	if (closedAt !== undefined) void clock.sleep(closedAt).then(() => lane.close());
 	const sending = await clock.run(work);
 	turn.end();
-	return { ...sending, sentAt, clock, lane, limits };
+	return { ...sending, sentAt, endedAt: clock.now(), clock, lane, limits };
 }
 
 test('the delay doubles from 1 to 8 seconds, with full jitter', () => {
@@ -101,9 +103,12 @@ test('a pair is given up when nothing at all was taken for two minutes from the 
 	expect(sentAt.length).toBeLessThanOrEqual(30);
 });
 
-test('a cancelled execution sends nothing again', async () => {
-	const { attempts } = await sendOne([serviceFault, serviceFault], { signal: AbortSignal.abort() });
-	expect(attempts).toBe(1);
+test.each([
+	['in flight', 500, 1_000],
+	['waiting to be sent again', 1_500, 1_500],
+])('a pair that is %s when the lane closes is not sent again, and nobody waits for it', async (_what, closedAt, at) => {
+	const sent = await sendOne([serviceFault, serviceFault], { serviceMs: 1_000, closedAt });
+	expect(sent).toMatchObject({ attempts: 1, answer: { refusal: serviceFault }, endedAt: at });
 });
 
 test('a request that throws gives its place back', async () => {

@@ -123,7 +123,7 @@ export class Lane {
 	/** When it was last served, by the gate's count. A new lane comes after those that wait. */
 	turnGiven: number;
 	placeGiven: number;
-	private isClosed = false;
+	private readonly closing = new AbortController();
 
 	constructor(
 		readonly gate: Gate,
@@ -132,6 +132,11 @@ export class Lane {
 	) {
 		this.turnGiven = given;
 		this.placeGiven = given;
+	}
+
+	/** Aborted when the lane is closed: whatever waits for something else need not wait any longer. */
+	get closed(): AbortSignal {
+		return this.closing.signal;
 	}
 
 	/** Waits until a pair should be read; undefined when the lane is closed. */
@@ -157,8 +162,8 @@ export class Lane {
 
 	/** Sends away everything in this lane that waits; what is in flight goes on. */
 	close(): void {
-		if (this.isClosed) return;
-		this.isClosed = true;
+		if (this.closed.aborted) return;
+		this.closing.abort();
 		for (const sendAway of [...this.waiting.splice(0), ...this.ready.splice(0)]) sendAway(undefined);
 		this.gate.remove(this);
 	}
@@ -168,7 +173,7 @@ export class Lane {
 		ahead = false,
 		onGiven?: () => void,
 	): Promise<T | undefined> {
-		if (this.isClosed) return undefined;
+		if (this.closed.aborted) return undefined;
 		return await new Promise((resolve) => {
 			const give = (given: T | undefined) => {
 				if (given !== undefined) onGiven?.();
@@ -226,6 +231,11 @@ export class Turn {
 	refusedForMs(): number {
 		const { refusedSince, gate } = this.lane;
 		return refusedSince === undefined ? 0 : gate.now() - refusedSince;
+	}
+
+	/** Aborted when the execution's lane is closed. */
+	get closed(): AbortSignal {
+		return this.lane.closed;
 	}
 
 	/** Closes the execution's lane: none of its other pairs is sent. */

@@ -36,7 +36,10 @@ const REFUSAL_FADES = 0.8;
 /** How much the last merge counts in the usual duration: the last five or so make it up. */
 const LAST_MERGE_COUNTS = 0.2;
 
-/** After how many rounds with all places taken one more is tried: 8 at first, twice as many after each failed try. */
+/**
+ * After how many rounds with all places taken one more is tried: 8 at first (1 where a merge takes over a second), twice as
+ * many after each failed try.
+ */
 const FIRST_TRY_AFTER = 8;
 const LAST_TRY_AFTER = 32;
 
@@ -62,7 +65,7 @@ const PROVEN_BY_ONE_IN = 16;
 const PROVEN_TIMES = 8;
 const NEARLY = 0.8;
 
-/** The first wait when nothing of ours is in flight to make room, doubled by each refusal: in merge durations, and at least. */
+/** The first wait when nothing of ours is in flight to make room, doubled by each refusal up to the longest poll. */
 const FIRST_POLL_DURATIONS = 2;
 const FIRST_POLL_MS = 1_000;
 /** The longest such wait: in merge durations, and at most. */

@@ -29,7 +29,14 @@ export function fingerprint(...parts: Array<string | number | undefined>): strin
 export class KnownResults {
 	/** Merges under way in this process, by fingerprint. */
 	readonly inFlight = new Map<string, Promise<unknown>>();
+	/** Whether n8n keeps binaries in memory, where nothing can refer to them: no execution can use another's result. */
+	areInMemory = false;
 	private readonly known = new Map<string, PaidResult>();
+
+	/** A merge that is worth waiting for; undefined when there is none. */
+	underWay(key: string): Promise<unknown> | undefined {
+		return this.areInMemory ? undefined : this.inFlight.get(key);
+	}
 
 	get(key: string): PaidResult | undefined {
 		const result = this.known.get(key);
@@ -66,13 +73,13 @@ export class PaidResults<Other extends object> {
 	/**
 	 * @param context the node's context
 	 * @param known what earlier executions have paid for
-	 * @param signal aborted when the execution is cancelled
+	 * @param closed aborted when the execution sends no more pairs, and so has nothing to wait for
 	 */
 	constructor(
 		private readonly context: IContextObject,
 		private readonly known: KnownResults,
 		private readonly store: PictureStore,
-		private readonly signal?: AbortSignal,
+		private readonly closed: AbortSignal,
 	) {
 		context.paidResults ??= {};
 		this.own = context.paidResults;
@@ -85,7 +92,7 @@ export class PaidResults<Other extends object> {
 
 	/** Whether another execution of this process is about to pay for the same pair. */
 	isUnderWayElsewhere(key: string): boolean {
-		return this.known.inFlight.has(key);
+		return this.known.underWay(key) !== undefined;
 	}
 
 	/**
@@ -121,8 +128,8 @@ export class PaidResults<Other extends object> {
 		const own = this.own[key];
 		if (own !== undefined && (await this.store.has(own.binary))) return { outcome: own, reused: true };
 		if (reuseAs === undefined) return { outcome: this.keep(key, await merge()), reused: false };
-		for (let other = this.known.inFlight.get(key); other !== undefined; other = this.known.inFlight.get(key)) {
-			await ended(other, this.signal);
+		for (let other = this.known.underWay(key); other !== undefined; other = this.known.underWay(key)) {
+			await ended(other, this.closed);
 		}
 		// In the same step as the last check, so that only one of several that waited goes on.
 		const work = this.copyOrMerge(key, reuseAs, merge);
@@ -148,20 +155,20 @@ export class PaidResults<Other extends object> {
 	private keep<T extends PaidResult | Other>(key: string, result: T): T {
 		if (!('binary' in result)) return result;
 		this.own[key] = result;
-		// When n8n keeps binaries in memory, there is nothing to refer to.
-		if (result.binary.id !== undefined) this.known.set(key, result);
+		if (result.binary.id === undefined) this.known.areInMemory = true;
+		else this.known.set(key, result);
 		return result;
 	}
 }
 
 /** Waits until the work has ended in one way or another. @throws the signal's reason when it aborts first */
-async function ended(work: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
-	signal?.throwIfAborted();
+async function ended(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+	signal.throwIfAborted();
 	await new Promise<void>((resolve, reject) => {
-		const stop = () => reject(signal?.reason);
-		signal?.addEventListener('abort', stop, { once: true });
+		const stop = () => reject(signal.reason);
+		signal.addEventListener('abort', stop, { once: true });
 		const done = () => {
-			signal?.removeEventListener('abort', stop);
+			signal.removeEventListener('abort', stop);
 			resolve();
 		};
 		work.then(done, done);

@@ -9,8 +9,6 @@ export interface SendOptions {
 	maxRetries: number;
 	clock: Clock;
 	random: () => number;
-	/** Aborted when the execution is cancelled. */
-	signal?: AbortSignal;
 	/** Whether no other pair of the execution is to be sent after such an answer. */
 	endsBatch: (refusal: Refusal) => boolean;
 }
@@ -26,12 +24,12 @@ export interface Sending<T> {
  * refusal because of load costs no retry: it says nothing about the pair, which is given up only when the account has taken
  * nothing from this process for longer than PATIENCE_MS, or asks to wait longer.
  * @returns undefined when the lane was closed before the pair got an answer of its own
- * @throws the signal's reason when it aborts a wait, and whatever `request` throws
+ * @throws whatever `request` throws
  */
 export async function send<T extends object>(
 	turn: Turn,
 	request: () => Promise<T | { refusal: Refusal }>,
-	{ maxRetries, clock, random, signal, endsBatch }: SendOptions,
+	{ maxRetries, clock, random, endsBatch }: SendOptions,
 ): Promise<Sending<T> | undefined> {
 	let last: Sending<T> | undefined;
 	let faults = 0;
@@ -52,7 +50,7 @@ export async function send<T extends object>(
 			isGivenUp = {
 				taken: true,
 				refused: isTooLong || turn.refusedForMs() > PATIENCE_MS,
-				ignored: isTooLong || faults > Math.min(maxRetries, refusal?.resends ?? 0) || signal?.aborted === true,
+				ignored: isTooLong || faults > Math.min(maxRetries, refusal?.resends ?? 0) || turn.closed.aborted,
 			}[verdict];
 			// A pause longer than anybody waits would only hold up later executions.
 			if (isTooLong) retryAfterMs = 0;
@@ -66,7 +64,8 @@ export async function send<T extends object>(
 		if (verdict === 'refused') last = undefined;
 		if (verdict === 'ignored') {
 			turn.stepAside();
-			await clock.sleep(retryAfterMs || retryDelay(faults, random()), signal);
+			// Rejects when the lane is closed, which the place then tells.
+			await clock.sleep(retryAfterMs || retryDelay(faults, random()), turn.closed).catch(() => undefined);
 		}
 	}
 }

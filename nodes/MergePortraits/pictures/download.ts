@@ -21,7 +21,8 @@ export interface DownloadOptions {
 	maxRetries: number;
 	clock: Clock;
 	random: () => number;
-	signal?: AbortSignal;
+	/** Aborted when nobody wants the file any more. */
+	closed: AbortSignal;
 }
 
 export interface DownloadedFile {
@@ -46,23 +47,25 @@ const MAX_REDIRECTS = 10;
  * Downloads a file no larger than AILabTools takes, through n8n's HTTP helper and its protection of internal addresses,
  * with no header of ours: no key and no cookie, wherever the host redirects.
  * @param url http or https
- * @throws the signal's reason when the execution is cancelled between two tries
+ * @throws the reason of `closed` when it is aborted
  */
 export async function download(context: IExecuteFunctions, url: string, options: DownloadOptions): Promise<Download> {
-	const { maxRetries, clock, random, signal } = options;
+	const { maxRetries, clock, random, closed } = options;
 	for (let resend = 1; ; resend++) {
 		const outcome = await tryOnce(context, url, options);
-		if (!('failed' in outcome) || !outcome.failed.passing || resend > maxRetries || signal?.aborted) return outcome;
-		await clock.sleep(retryDelay(resend, random()), signal);
+		if (!('failed' in outcome)) return outcome;
+		closed.throwIfAborted();
+		if (!outcome.failed.passing || resend > maxRetries) return outcome;
+		await clock.sleep(retryDelay(resend, random()), closed);
 	}
 }
 
 async function tryOnce(
 	context: IExecuteFunctions,
 	url: string,
-	{ timeoutMs, clock, signal }: DownloadOptions,
+	{ timeoutMs, clock, closed }: DownloadOptions,
 ): Promise<Download> {
-	const { deadline, abortSignal } = withDeadline(clock, timeoutMs, signal);
+	const { deadline, abortSignal } = withDeadline(clock, timeoutMs, closed);
 	let current = new URL(url);
 	try {
 		// Followed here instead of by n8n, so that we see each address and n8n checks each.

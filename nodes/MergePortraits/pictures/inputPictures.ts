@@ -54,12 +54,12 @@ export class InputPictures {
 
 	constructor(
 		private readonly context: IExecuteFunctions,
-		private readonly surroundings: { clock: Clock; random: () => number },
+		private readonly surroundings: { clock: Clock; random: () => number; closed: AbortSignal },
 	) {}
 
 	/**
 	 * Loads a picture, and checks it unless `validateImages` is false; an empty file is refused in any case.
-	 * @throws NodeOperationError when nothing can be downloaded from a URL
+	 * @throws NodeOperationError when nothing can be downloaded from a URL, and the reason of `closed` when it is aborted
 	 */
 	async load(
 		role: ImageRole,
@@ -98,9 +98,7 @@ export class InputPictures {
 	}
 
 	private async fetch(role: ImageRole, url: string, options: ReadingOptions): Promise<Loaded> {
-		const { context, surroundings } = this;
-		const signal = context.getExecutionCancelSignal();
-		const file = await download(context, url, { ...options, ...surroundings, signal });
+		const file = await download(this.context, url, { ...options, ...this.surroundings });
 		if (!('bytes' in file)) return file;
 		const { bytes, fileName } = file;
 		// `photo.php?id=1` can be a picture too: the extension of its format replaces that of its name.
