@@ -104,7 +104,12 @@ function memory({ situations, ...about }: Results): string {
 		series: series(shown, ['nothing', 'http', 'batching', 'loop', 'sequence', 'node'], (id) => ({
 			type: 'line',
 			symbolSize: 7,
-			label: { show: id === 'node', position: 'bottom', distance: 14, fontSize: 10 },
+			endLabel: {
+				show: id === 'node' || id === 'nothing' || id === 'http',
+				distance: 10,
+				fontSize: 10,
+				formatter: '{@[1]} MB',
+			},
 			data: shown.map((situation) => Math.round(figure(situation, id, FIGURES.memory).median)),
 		})),
 	});
