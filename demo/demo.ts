@@ -30,14 +30,15 @@ void main(async () => {
 	await executeExample('compare-similarities', execute);
 	step('Putting the pictures on one sheet');
 	await writeFile(SHEET, await drawSheet(stage));
+	const inEngineAlone = `
+   npm run demo -- --n8n                 the same in a whole n8n, without stand-ins`;
 	console.log(`
 Done in ${((Date.now() - started) / 1000).toFixed(1)} s. Look at
    ${SHEET}
 and at the pictures beside it. What you can do next:
-   AILABTOOLS_API_KEY=... npm run demo   merge with the real service; AILABTOOLS_TARGET and AILABTOOLS_TEMPLATE name your pictures
-   npm run demo -- --n8n                 the same in a whole n8n, without stand-ins
+   AILABTOOLS_API_KEY=... npm run demo   merge with the real service; AILABTOOLS_TARGET and AILABTOOLS_TEMPLATE name your pictures${values.n8n ? '' : inEngineAlone}
    npm run dev                           n8n's editor, with this package and all examples
-The last two install n8n once, which takes five to ten minutes and 3 GB.`);
+A whole n8n is installed once, which takes five to ten minutes and 3 GB.`);
 });
 
 async function executeExample(name: string, execute: Execute): Promise<void> {

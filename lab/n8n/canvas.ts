@@ -48,7 +48,7 @@ export async function warnings({ page }: Editor): Promise<string[]> {
 	return (await Promise.all([marked, unknown, messages].map(async (found) => await found.allInnerTexts()))).flat();
 }
 
-/** A picture of all that is on the canvas, as a PNG of about 1200 pixels' width for the documentation. */
+/** A picture of all that is on the canvas, as a PNG of about 1150 pixels' width for the documentation. */
 export async function pictureCanvas({ page }: Editor): Promise<Buffer> {
 	const before = page.viewportSize();
 	await page.setViewportSize({ width: 1920, height: 1200 });
@@ -73,5 +73,5 @@ export async function pictureCanvas({ page }: Editor): Promise<Buffer> {
 	const clip = { x, y, width: right - x, height: bottom - y };
 	const shot = await page.screenshot({ animations: 'disabled', clip });
 	if (before) await page.setViewportSize(before);
-	return await sharp(shot).resize({ width: 1200 }).png({ palette: true, colours: 64, effort: 10 }).toBuffer();
+	return await sharp(shot).resize({ width: 1150 }).png({ palette: true, colours: 64, effort: 10 }).toBuffer();
 }
