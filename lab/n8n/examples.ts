@@ -1,4 +1,4 @@
-/** The workflows in `examples`, and the values in their Settings nodes. */
+/** The workflows in `examples`, and what is put into them: the values of their Settings nodes, and credentials. */
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 

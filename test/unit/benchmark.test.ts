@@ -90,7 +90,7 @@ describe('what is expected of the node', () => {
 	});
 
 	it('is missed when more is sent than needed', () => {
-		expect(missed((run) => (run.requests *= 1.07))).toEqual(['requests per merged pair, but for two']);
+		expect(missed((run) => (run.requests *= 1.06))).toEqual(['requests per merged pair']);
 	});
 
 	it('is missed when pictures are stored in the database', () => {
