@@ -2,8 +2,8 @@
 import type { IDataObject } from 'n8n-workflow';
 
 import { first } from '../lab/first';
-import type { Workflow } from '../lab/n8n/n8n';
-import { chain, node, readFiles, start, to, type NodeSettings } from '../lab/n8n/workflows';
+import { chosen, type Workflow } from '../lab/n8n/n8n';
+import { chain, CREDENTIAL, node, readFiles, start, to, type NodeSettings } from '../lab/n8n/workflows';
 import { PICTURES_FOLDER } from './pictures';
 
 export type ContestantId = 'nothing' | 'http' | 'batching' | 'loop' | 'sequence' | 'node';
@@ -29,8 +29,7 @@ export interface Contestant {
 	workflow(told: Told): Workflow;
 }
 
-export const HEADER_CREDENTIAL = { id: 'aiLabToolsHeader', name: 'Header Auth' };
-export const PACKAGE_CREDENTIAL = { id: 'aiLabToolsBench', name: 'AILabTools API' };
+export const HEADER_CREDENTIAL = { id: 'aiLabToolsHeader', name: 'Header Auth', type: 'httpHeaderAuth' };
 
 const TEMPLATE = "={{ $('Read template').first().binary.template }}";
 
@@ -90,7 +89,7 @@ export const contestants: Contestant[] = [
 		workflow: ({ atATime, stopOnError }) => {
 			const merge = node('Merge Portraits', 'n8n-nodes-merge-portraits.mergePortraits', {
 				parameters: { templateBinaryPropertyName: TEMPLATE, options: { maxConcurrency: atATime } },
-				credentials: { aiLabToolsApi: PACKAGE_CREDENTIAL },
+				credentials: chosen(CREDENTIAL),
 				...onError(stopOnError),
 			});
 			return chain('node', [...inputs, merge]);
@@ -135,7 +134,7 @@ export function httpRequest(baseUrl: string, template: string, { parameters, ...
 			},
 			...parameters,
 		},
-		credentials: { httpHeaderAuth: HEADER_CREDENTIAL },
+		credentials: chosen(HEADER_CREDENTIAL),
 		...settings,
 	});
 }

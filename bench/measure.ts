@@ -5,10 +5,11 @@ import { join, resolve } from 'node:path';
 import type { N8nInstallation } from '../lab/n8n/installation';
 import { createN8n } from '../lab/n8n/n8n';
 import { freePort, runProcess } from '../lab/n8n/processes';
+import { CREDENTIAL } from '../lab/n8n/workflows';
 import { sha256 } from '../lab/simulator/exchange';
 import { SIMULATOR_KEY } from '../lab/simulator/key';
 import { startSimulator, type RecordedRequest } from '../lab/simulator/simulator';
-import { HEADER_CREDENTIAL, PACKAGE_CREDENTIAL, type Contestant } from './contestants';
+import { HEADER_CREDENTIAL, type Contestant } from './contestants';
 import { PICTURES_FOLDER, type Pictures } from './pictures';
 import { AT_A_TIME, SERVICE_MS, takingPart, type Situation } from './situations';
 
@@ -47,8 +48,8 @@ export async function prepareMeasuring(
 	await rm(prepared, { recursive: true, force: true });
 	const n8n = await createN8n({ installation, userFolder: prepared, tarball });
 	await n8n.importCredentials(
-		{ ...PACKAGE_CREDENTIAL, type: 'aiLabToolsApi', data: { apiKey: SIMULATOR_KEY, baseUrl } },
-		{ ...HEADER_CREDENTIAL, type: 'httpHeaderAuth', data: { name: 'ailabapi-api-key', value: SIMULATOR_KEY } },
+		{ ...CREDENTIAL, data: { apiKey: SIMULATOR_KEY, baseUrl } },
+		{ ...HEADER_CREDENTIAL, data: { name: 'ailabapi-api-key', value: SIMULATOR_KEY } },
 	);
 	const workflows = situations.flatMap((situation) =>
 		takingPart(situation).map((contestant) => {

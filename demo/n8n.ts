@@ -7,7 +7,8 @@ import { createN8n, type Credential, type N8n } from '../lab/n8n/n8n';
 import { packTarball } from '../lab/n8n/pack';
 import { runProcess } from '../lab/n8n/processes';
 import { progressLine } from '../lab/n8n/progress';
-import { CREDENTIAL, OUTPUT_FOLDER, step, usesRealService, type Stage } from './stage';
+import { CREDENTIAL } from '../lab/n8n/workflows';
+import { OUTPUT_FOLDER, step, usesRealService, type Stage } from './stage';
 
 export interface PreparedN8n {
 	n8n: N8n;

@@ -5,15 +5,13 @@ import { extname, join, resolve } from 'node:path';
 
 import { applyCredentials, applySettings, EXAMPLES_FOLDER, readExample, type Example } from '../lab/n8n/examples';
 import { freePort } from '../lab/n8n/processes';
+import { CREDENTIAL } from '../lab/n8n/workflows';
 import { portrait, SHOWN } from '../lab/portraits';
 import { SIMULATOR_KEY } from '../lab/simulator/key';
 import { startSimulator, type RecordedRequest } from '../lab/simulator/simulator';
 
 /** Git-ignored, in the project, where npm runs its scripts. The pictures, and what the workflows make of them. */
 export const OUTPUT_FOLDER = resolve('demo-output');
-
-/** Of the service, in the examples. */
-export const CREDENTIAL = { id: 'aiLabToolsDemo', name: 'AILabTools API', type: 'aiLabToolsApi' };
 
 const { AILABTOOLS_API_KEY: realKey, AILABTOOLS_TARGET, AILABTOOLS_TEMPLATE } = process.env;
 

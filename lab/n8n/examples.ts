@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 
 import type { IConnections, INode } from 'n8n-workflow';
 
-import type { Credential, Workflow } from './n8n';
+import { chosen, type Credential, type Workflow } from './n8n';
 
 export const EXAMPLES_FOLDER = resolve(__dirname, '../../examples');
 
@@ -47,7 +47,7 @@ export function applyCredentials(workflow: Example, credentials: Array<Omit<Cred
 	const nodes = workflow.nodes.map((node) => {
 		const wanted = credentialType(node);
 		const found = credentials.find(({ type }) => type === wanted);
-		return found ? { ...node, credentials: { [found.type]: { id: found.id, name: found.name } } } : node;
+		return found ? { ...node, credentials: chosen(found) } : node;
 	});
 	return { ...workflow, nodes };
 }

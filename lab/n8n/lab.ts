@@ -91,7 +91,7 @@ export async function openLab(options: LabOptions) {
 	try {
 		n8n = await prepare();
 		const data = { apiKey: SIMULATOR_KEY, baseUrl: simulator.baseUrl };
-		await n8n.importCredentials({ ...CREDENTIAL, type: 'aiLabToolsApi', data });
+		await n8n.importCredentials({ ...CREDENTIAL, data });
 		await start();
 	} catch (error) {
 		await close();

@@ -28,6 +28,9 @@ export interface Credential {
 	data: Record<string, unknown>;
 }
 
+/** How a node names the credential that it uses. */
+export const chosen = ({ type, id, name }: Omit<Credential, 'data'>) => ({ [type]: { id, name } });
+
 export interface Workflow {
 	id?: string;
 	name: string;

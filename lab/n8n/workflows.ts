@@ -3,12 +3,12 @@ import { join } from 'node:path';
 
 import type { IDataObject, INode, IWorkflowSettings } from 'n8n-workflow';
 
-import type { Workflow } from './n8n';
+import { chosen, type Workflow } from './n8n';
 
 export const MERGE = 'Merge Portraits';
 
-/** The lab's credential, which is for its simulator. */
-export const CREDENTIAL = { id: 'aiLabToolsLab', name: 'AILabTools API' };
+/** The service's. */
+export const CREDENTIAL = { id: 'aiLabTools', name: 'AILabTools API', type: 'aiLabToolsApi' };
 
 export type NodeSettings = Partial<Omit<INode, 'parameters'>> & { parameters?: IDataObject };
 
@@ -65,7 +65,7 @@ export function addFields(name: string, fields: Record<string, string>) {
 /** By itself it pays for what another test has merged: each has its own requests to count. */
 export function mergePortraits(settings: NodeSettings = {}) {
 	return node(MERGE, 'n8n-nodes-merge-portraits.mergePortraits', {
-		credentials: { aiLabToolsApi: CREDENTIAL },
+		credentials: chosen(CREDENTIAL),
 		...settings,
 		parameters: {
 			targetBinaryPropertyName: 'target',
@@ -78,8 +78,8 @@ export function mergePortraits(settings: NodeSettings = {}) {
 
 export const AGENT = 'AI Agent';
 
-/** The credential of the scripted chat model. */
-export const CHAT_CREDENTIAL = { id: 'scripted', name: 'OpenAI' };
+/** The scripted chat model's. */
+export const CHAT_CREDENTIAL = { id: 'scripted', name: 'OpenAI', type: 'openAiApi' };
 
 /** Merge Portraits as the tool of an agent whose model gives the target's link, the template's and the similarity. */
 export function agent(typeVersion: number, parameters: object = {}, settings: NodeSettings = {}) {
@@ -97,7 +97,7 @@ export function agent(typeVersion: number, parameters: object = {}, settings: No
 	const modelNode = node('Model', '@n8n/n8n-nodes-langchain.lmChatOpenAi', {
 		typeVersion: 1.2,
 		parameters: model,
-		credentials: { openAiApi: CHAT_CREDENTIAL },
+		credentials: chosen(CHAT_CREDENTIAL),
 	});
 	return {
 		name: 'Agent',

@@ -21,7 +21,7 @@ describe(`AI Agent 3.1 in n8n ${NEWEST_N8N}`, () => {
 		model = await startChatModel();
 		host = await startSite();
 		lab = await openLab({ name: 'agent' });
-		await lab.n8n.importCredentials({ ...CHAT_CREDENTIAL, type: 'openAiApi', data: model.credential });
+		await lab.n8n.importCredentials({ ...CHAT_CREDENTIAL, data: model.credential });
 		await lab.provide('ben.png', await portrait('ben'));
 	}, 900_000);
 	afterAll(async () => {

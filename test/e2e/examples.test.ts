@@ -17,7 +17,7 @@ import { startChatModel, toldOf, type ChatModel } from '../../lab/chatModel';
 import { NEWEST_N8N } from '../../lab/n8n/installation';
 import { openLab, type Execution, type Lab } from '../../lab/n8n/lab';
 import type { Credential } from '../../lab/n8n/n8n';
-import { CREDENTIAL } from '../../lab/n8n/workflows';
+import { CHAT_CREDENTIAL, CREDENTIAL } from '../../lab/n8n/workflows';
 import { PHOTOS } from '../../lab/photos';
 import { startSite, type Site } from '../../lab/site';
 import { faceless, portrait } from '../../lab/portraits';
@@ -46,7 +46,7 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 	let counterparts: Counterparts;
 	let mailbox: Counterparts['mailbox'];
 	let storage: Counterparts['storage'];
-	const credentials: Array<Omit<Credential, 'data'>> = [{ ...CREDENTIAL, type: 'aiLabToolsApi' }];
+	const credentials: Array<Omit<Credential, 'data'>> = [CREDENTIAL];
 
 	beforeAll(async () => {
 		lab = await openLab({ name: 'examples' });
@@ -54,7 +54,7 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 		model = await startChatModel();
 		counterparts = await startCounterparts(join(lab.folder, 'storage'));
 		({ mailbox, storage } = counterparts);
-		const chatModel = { id: 'exampleChatModel', name: 'OpenAI', type: 'openAiApi', data: model.credential };
+		const chatModel = { ...CHAT_CREDENTIAL, data: model.credential };
 		for (const credential of [...counterparts.credentials, chatModel])
 			credentials.push(await lab.call<Credential>('POST', '/credentials', credential));
 		editor = await openEditor(lab.server, lab.owner);

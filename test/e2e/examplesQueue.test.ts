@@ -33,7 +33,7 @@ describe('large-batches in queue mode', () => {
 		for (const name of names) await lab.provide(name, await portrait(name, SIDE));
 		await lab.provide('portraits.csv', Buffer.from(['portrait', ...names].join('\n')));
 		const settings = { folder: lab.files, chunkSize: 3 };
-		const credentials = [{ ...CREDENTIAL, type: 'aiLabToolsApi' }, key];
+		const credentials = [CREDENTIAL, key];
 		const example = applyCredentials(await readExample('large-batches'), credentials);
 		const id = await lab.addWorkflow(withSettings(example, settings));
 		await lab.activate(id);

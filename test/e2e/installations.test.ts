@@ -62,7 +62,7 @@ describe.each(N8N_VERSIONS)('n8n %s', (version) => {
 		lab = await openLab({ version, name: 'installation', simulator: { accounts } });
 		await providePictures(lab);
 		model = await startChatModel();
-		await lab.n8n.importCredentials({ ...CHAT_CREDENTIAL, type: 'openAiApi', data: model.credential });
+		await lab.n8n.importCredentials({ ...CHAT_CREDENTIAL, data: model.credential });
 	}, 900_000);
 	afterAll(async () => {
 		await lab?.close();
@@ -144,7 +144,7 @@ describe.each(N8N_VERSIONS)('n8n %s', (version) => {
 	describe('the credential test', () => {
 		const test = async (data: { apiKey: string; baseUrl: string }) =>
 			await lab.call<{ status: string; message: string }>('POST', '/credentials/test', {
-				credentials: { ...CREDENTIAL, type: 'aiLabToolsApi', data },
+				credentials: { ...CREDENTIAL, data },
 			});
 
 		it('accepts the right key and spends nothing', async () => {

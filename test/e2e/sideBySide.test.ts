@@ -119,7 +119,7 @@ describe(`n8n ${NEWEST_N8N} with a package named as AILabTools' own beside ours`
 		const test = async (credentials: object) =>
 			await lab.call<{ status: string }>('POST', '/credentials/test', { credentials });
 		const data = { apiKey: SIMULATOR_KEY, baseUrl: lab.simulator.baseUrl };
-		expect(await test({ ...CREDENTIAL, type: 'aiLabToolsApi', data })).toMatchObject({ status: 'OK' });
+		expect(await test({ ...CREDENTIAL, data })).toMatchObject({ status: 'OK' });
 		expect(await test(await addTheirs())).toMatchObject({ status: 'OK' });
 		expect(keys(lab.simulator.creditRequests)).toEqual([
 			[SIMULATOR_KEY, 200],
