@@ -37,6 +37,7 @@ export class Gate {
 	openLane(most: number): Lane {
 		const lane = new Lane(this, most, this.given);
 		this.lanes.add(lane);
+		this.limits.most = this.most();
 		return lane;
 	}
 
@@ -53,6 +54,7 @@ export class Gate {
 	/** Removes a closed lane; what it has in flight may still be answered. */
 	remove(lane: Lane): void {
 		this.lanes.delete(lane);
+		this.limits.most = this.most();
 		this.idleSince = this.clock.now();
 		this.serve();
 	}
@@ -62,10 +64,14 @@ export class Gate {
 		for (const lane of this.lanes) lane.refusedSince = undefined;
 	}
 
+	private most(): number {
+		return Math.max(0, ...[...this.lanes].map(({ most }) => most));
+	}
+
 	private giveTurns(): void {
 		for (;;) {
 			const lanes = [...this.lanes];
-			const isFree = sum(lanes.map(({ turns }) => turns.held)) < this.limits.atOnce + READ_AHEAD;
+			const isFree = sum(lanes.map(({ turns }) => turns.held)) < this.limits.places + READ_AHEAD;
 			// When only batches' pairs have been read, a visitor's is read at once, to be ready for the next place.
 			const hasLonePair = lanes.some(({ turns: { held, inFlight } }) => held > 0 && held + inFlight === 1);
 			const isNext = ({ held, inFlight }: Lane['turns']) => isFree || (!hasLonePair && held + inFlight === 0);
@@ -81,9 +87,8 @@ export class Gate {
 
 	private givePlaces(): void {
 		for (;;) {
-			const most = Math.max(...[...this.lanes].map((lane) => lane.most));
 			const canGo = (lane: Lane) => lane.ready.length > 0 && lane.turns.inFlight < lane.most;
-			const lane = this.limits.active < most ? longestWaiting(this.lanes, canGo, 'placeGiven') : undefined;
+			const lane = longestWaiting(this.lanes, canGo, 'placeGiven');
 			const now = this.clock.now();
 			const opensAt = lane ? this.limits.opensAt() : Number.POSITIVE_INFINITY;
 			if (lane === undefined || opensAt > now) return this.setAlarm(opensAt);

@@ -37,11 +37,11 @@ const REFUSAL_FADES = 0.8;
 const LAST_MERGE_COUNTS = 0.2;
 
 /**
- * After how many rounds with all places taken one more is tried: 8 at first (1 where a merge takes over a second), twice as
- * many after each failed try.
+ * After how many rounds with all places taken one more is tried: 12 at first (1 where a merge takes over a second), twice
+ * as many after each failed try.
  */
-const FIRST_TRY_AFTER = 8;
-const LAST_TRY_AFTER = 32;
+const FIRST_TRY_AFTER = 12;
+const LAST_TRY_AFTER = 48;
 
 /**
  * A refusal lowers the rate by a fifth, or less the longer it had held, but at least by a twentieth. A taken request raises
@@ -76,7 +76,7 @@ const LONGEST_POLL_MS = 5_000;
 const ROOM_AFTER_DURATIONS = 8;
 /** Not in the first seconds unless somebody is known to want it: a short batch would lose more than others gain. */
 const FIRST_ROOM_AFTER_MS = 10_000;
-const LONGEST_ROOM_AFTER_MS = 45_000;
+const LONGEST_ROOM_AFTER_MS = 40_000;
 
 /**
  * How many requests at a time and per second the account takes. Neither is published, so both are learned from what the
@@ -92,8 +92,10 @@ const LONGEST_ROOM_AFTER_MS = 45_000;
 export class Limits {
 	/** How many requests are in flight. */
 	active = 0;
-	/** How many may be. */
+	/** How many the account is thought to take. */
 	atOnce = FIRST_AT_ONCE;
+	/** How many this process wants at most. */
+	most = Number.POSITIVE_INFINITY;
 	/** How many may go per second. */
 	perSecond = Number.POSITIVE_INFINITY;
 
@@ -125,15 +127,19 @@ export class Limits {
 	/** @param random gives numbers from 0 to 1, so that several processes do not act in step */
 	constructor(private readonly random: () => number = Math.random) {}
 
+	/** How many may be in flight. */
+	get places(): number {
+		return Math.min(this.atOnce, this.most);
+	}
+
 	/** When the next request may go, ms: a past time for now, Infinity for when one in flight is answered. */
 	opensAt(): number {
-		if (this.active >= this.atOnce) return Number.POSITIVE_INFINITY;
-		const isLastPlace = this.active === this.atOnce - 1;
+		if (this.active >= this.places) return Number.POSITIVE_INFINITY;
 		// Were it tried at the same moment as others, a refusal would not tell which limit it met.
 		const apart = Math.min(SECOND_MS + this.refusalMs, (this.usualMs ?? 0) / this.atOnce);
-		const spread = this.trying && isLastPlace ? apart : 0;
+		const spread = this.trying && this.active === this.atOnce - 1 ? apart : 0;
 		const paced = this.lastSentAt + Math.max(spread, SECOND_MS / this.perSecond);
-		return Math.max(this.pausedUntil, paced, isLastPlace ? (this.roomUntil ?? 0) : 0);
+		return Math.max(this.pausedUntil, paced, this.active === this.places - 1 ? (this.roomUntil ?? 0) : 0);
 	}
 
 	/** Counts a request that goes now; `answered` must follow. */
@@ -144,7 +150,7 @@ export class Limits {
 			others: this.active++,
 			lastSecond: this.countSince(now - SECOND_MS),
 			// With a place free, it had not waited for one.
-			paced: this.active < this.atOnce && now - this.lastSentAt < (PACED_WITHIN * SECOND_MS) / this.perSecond,
+			paced: this.active < this.places && now - this.lastSentAt < (PACED_WITHIN * SECOND_MS) / this.perSecond,
 		};
 		this.sends.push(sent);
 		if (this.sends.length > 2 * MEMORY + this.active) this.sends = this.sends.slice(-MEMORY - this.active);
@@ -173,12 +179,20 @@ export class Limits {
 		if (sent.paced && this.perSecond < Number.POSITIVE_INFINITY) {
 			this.perSecond += RATE_RISE * Math.sqrt(this.perSecond) * (1 + this.takenAtRate++ / RATE_HOLD);
 		}
-		const isFull = this.active + 1 >= this.atOnce;
+		const isFull = this.active + 1 >= this.places;
 		if (!isFull) return;
-		if (this.roomUntil !== undefined && sent.at >= this.roomUntil) this.planRoom(now, false);
+		if (this.wasAfterRoom(sent)) {
+			this.planRoom(now, false);
+			// Nobody took the only place: others have left, or have enough.
+			if (this.atOnce === 1) this.tryAfter = Math.min(this.tryAfter, FIRST_TRY_AFTER);
+		} else if (this.atOnce >= this.most && !this.isRoomPlanned()) {
+			// It wants no more and so is never refused, but what it has may be all that there is.
+			this.roomAfterMs = LONGEST_ROOM_AFTER_MS;
+			this.planRoom(now, false);
+		}
 		// A round of slow merges lasts over a second, so it soon shows whether a refusal was for the rate.
 		const isSoonTold = this.tryAfter === FIRST_TRY_AFTER && this.usualMs > SECOND_MS;
-		if (++this.takenWhenFull >= (isSoonTold ? 1 : this.tryAfter) * this.atOnce) {
+		if (this.atOnce <= this.most && ++this.takenWhenFull >= (isSoonTold ? 1 : this.tryAfter) * this.atOnce) {
 			this.takenWhenFull = 0;
 			// The last try was not refused: the account takes more than before.
 			if (this.trying) this.tryAfter = Math.min(this.tryAfter, 1);
@@ -207,6 +221,8 @@ export class Limits {
 		this.refusedSince ??= now;
 		if (this.isShutOut(now)) this.perSecond = Number.POSITIVE_INFINITY;
 		if (this.isForRate(sent, now)) return this.lowerRate(sent, now);
+		// Somebody who was shut out has just got in, and is not to be pushed out by short polls.
+		if (this.wasAfterRoom(sent)) this.refusedInARow = Number.POSITIVE_INFINITY;
 		this.lowerAtOnce(sent, now);
 		if (this.active > 0) return;
 		const first = Math.max(FIRST_POLL_MS, FIRST_POLL_DURATIONS * (this.usualMs ?? 0));
@@ -272,7 +288,8 @@ export class Limits {
 		this.takenAtRate = 0;
 	}
 
-	private lowerAtOnce({ at, others }: Sent, now: number): void {
+	private lowerAtOnce(sent: Sent, now: number): void {
+		const { others } = sent;
 		if (this.tryAfter === 0) this.tryAfter = FIRST_TRY_AFTER;
 		else if (others >= this.atOnce - 1) {
 			this.tryAfter = Math.min(LAST_TRY_AFTER, Math.max(FIRST_TRY_AFTER, this.tryAfter * 2));
@@ -280,8 +297,17 @@ export class Limits {
 		this.takenWhenFull = 0;
 		this.trying = false;
 		this.atOnce = Math.max(1, Math.min(this.atOnce, others));
-		if (this.roomUntil === undefined && this.nextRoomAt === Number.POSITIVE_INFINITY) this.planRoom(now, false);
-		else if (this.roomUntil !== undefined && at >= this.roomUntil) this.planRoom(now, true);
+		if (!this.isRoomPlanned()) this.planRoom(now, false);
+		else if (this.wasAfterRoom(sent)) this.planRoom(now, true);
+	}
+
+	private isRoomPlanned(): boolean {
+		return this.roomUntil !== undefined || this.nextRoomAt < Number.POSITIVE_INFINITY;
+	}
+
+	/** Whether it was sent into a place that had been left free. */
+	private wasAfterRoom({ at }: Sent): boolean {
+		return this.roomUntil !== undefined && at >= this.roomUntil;
 	}
 
 	/** Plans when a place is next left free. @param wanted whether somebody took the last one */
