@@ -148,7 +148,7 @@ export function figure<Run, About extends Result<Run>>(
 const sum = (values: number[]): number => values.reduce((all, value) => all + value, 0);
 
 /** A ratio, as precise as it needs to be. */
-export const shortly = (ratio: number) => ratio.toFixed(ratio < 10 ? 1 : 0);
+export const shortly = (ratio: number) => (ratio < 10 ? ratio.toFixed(1) : Math.round(ratio).toLocaleString('en'));
 
 /** The results that differ in the number of pairs alone, the fewest first. */
 export const byPairs = (situations: SituationResult[]) =>

@@ -13,7 +13,7 @@ const SIDE = 112;
 const PEOPLE = ['ella', 'carl', 'joy'];
 
 /** A pair as the simulator merges it. */
-async function merged(label: string, target: string, similarity = 0.8): Promise<LabelledPicture> {
+async function merged(label: string, target: string, similarity = 0.5): Promise<LabelledPicture> {
 	const [face, scene] = await Promise.all([portrait(target), portrait(SHOWN.template)]);
 	const result = await blend(await decode(face, 'png'), await decode(scene, 'png'), similarity);
 	return { label, picture: await encode(result, 'png') };
@@ -36,28 +36,29 @@ async function strips(): Promise<Record<string, LabelledPicture[][]>> {
 	const people = await Promise.all(PEOPLE.map(async (seed, index) => await drawn(`portrait ${index + 1}`, seed)));
 	const all = await Promise.all(PEOPLE.map(async (seed, index) => await merged(`merged ${index + 1}`, seed)));
 	const one = await merged('merged', SHOWN.target);
+	const similar = await merged('merged', SHOWN.target, 0.8);
 	const mails = all.map(({ picture }, index) => ({ label: `to person ${index + 1}`, picture }));
 	const similarities = [0, 0.25, 0.5, 0.75, 1];
 	return {
 		'first-merge-in': [pair],
 		'first-merge-out': [[one]],
 		'form-to-picture-in': [[...pair, await card('similarity', '0.8')]],
-		'form-to-picture-out': [[one, await card('or', 'No face was found in one of the two pictures.')]],
+		'form-to-picture-out': [[similar, await card('or', 'No face was found in one of the two pictures.')]],
 		'nightly-batch-in': [[...people, template]],
-		'nightly-batch-out': [[...all, await card('report', 'portrait, reason\nwall.png, no face')]],
+		'nightly-batch-out': [[...all, await card('report', 'Not merged:\nwall.png,\nno face')]],
 		'to-storage-in': [[...people, template]],
 		'to-storage-out': [all],
 		'to-email-in': [[...people, template]],
 		'to-email-out': [mails],
 		'large-batches-in': [[await card('list', 'portraits.csv\n2,000 lines'), template]],
-		'large-batches-out': [[...all, await card('report', 'portrait, picture, reason')]],
+		'large-batches-out': [[...all, await card('report', '1,998 merged,\n2 not: why')]],
 		'compare-similarities-in': [pair],
 		'compare-similarities-out': [
 			await Promise.all(similarities.map(async (value) => await merged(String(value), SHOWN.target, value))),
 		],
-		'show-on-page-in': [pair],
-		'show-on-page-out': [[one]],
-		'chat-agent-in': [[...pair, await card('chat', 'Put my face into this picture.')]],
+		'show-on-page-in': [[...pair, await card('similarity', '0.8')]],
+		'show-on-page-out': [[similar]],
+		'chat-agent-in': [[...pair, await card('chat', 'Put my face into your picture.')]],
 		'chat-agent-out': [[one]],
 		'credits-alert-in': [[await card('balance', '799 credits')]],
 		'credits-alert-out': [[await card('e-mail', '799 left,\n800 needed')]],

@@ -153,7 +153,9 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 	});
 
 	it('has its fields set, is executed, and shows the merged picture', async () => {
-		await openNode(await addWorkflow({ templateBinaryPropertyName: 'template' }));
+		// Without any option, as a new node is: README shows it.
+		const options = { reuseResults: undefined };
+		await openNode(await addWorkflow({ templateBinaryPropertyName: 'template', options }));
 		const template = byId('templateBinaryPropertyName-parameter-input-options-container');
 		await template.hover();
 		await byId('radio-button-expression', template).click();

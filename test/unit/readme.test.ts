@@ -61,10 +61,14 @@ const exampleFiles = readdirSync(join(project, 'examples')).map((file) => ({ fil
 
 test.each(exampleFiles)('README shows $file under the name that it has in the editor', ({ file, name }) => {
 	const workflow = JSON.parse(readFileSync(join(project, 'examples', file), 'utf8'));
-	const [, input = '', output = '', canvas = ''] = row(`[${workflow.name}](examples/${file})`);
-	const shown = [input, output, canvas].map((cell) => /\((docs\/images\/.*?)\)/.exec(cell)?.[1]);
-	expect(shown).toEqual([`${name}-in`, `${name}-out`, `example-${name}`].map((image) => `docs/images/${image}.png`));
-	for (const image of shown) expect(existsSync(join(project, image ?? ''))).toBe(true);
+	const [, input = '', output = ''] = row(`[${workflow.name}](examples/${file})`);
+	const shown = [input, output].map((cell) => /\((docs\/images\/.*?)\)/.exec(cell)?.[1]);
+	expect(shown).toEqual([`docs/images/${name}-in.png`, `docs/images/${name}-out.png`]);
+	const canvas = `images/example-${name}.png`;
+	expect(readFileSync(join(project, 'docs/workflows.md'), 'utf8')).toContain(
+		`![Canvas of ${workflow.name}](${canvas})`,
+	);
+	for (const image of [...shown, `docs/${canvas}`]) expect(existsSync(join(project, image ?? ''))).toBe(true);
 });
 
 test('the two nodes to copy in docs/workflows.md are those of form-to-picture, which the tests run', () => {
