@@ -28,7 +28,7 @@ import { readImageHeader } from './pictures/imageHeader';
 import type { ImageRole } from './pictures/imageRequirements';
 import { InputPictures } from './pictures/inputPictures';
 
-/** How many times storing a merged picture is tried again when n8n could not. */
+/** How many times n8n's binary store is tried again. */
 const STORE_RETRIES = 4;
 
 /** The log shows the counts whenever this many more items have finished. */
@@ -114,7 +114,7 @@ class Batch {
 		this.lane = gate.openLane(maxConcurrency);
 		const { closed } = this.lane;
 		this.pictures = new InputPictures(context, { ...surroundings, closed });
-		this.results = new PaidResults(memory, accounts.results, pictureStore(context), closed);
+		this.results = new PaidResults(memory, accounts.results, this.pictureStore(), closed);
 	}
 
 	async run(): Promise<INodeExecutionData[]> {
@@ -221,25 +221,60 @@ class Batch {
 		return await this.store(answer, fileName, attempts);
 	}
 
-	/** Nothing paid for is thrown away: storing is tried again, and the pair is not sent again. */
+	/** Nothing paid for is thrown away: what cannot be stored is not sent again. */
 	private async store(
 		{ bytes, format, requestId, logId }: MergedPicture,
 		fileName: string,
 		attempts: number,
 	): Promise<PaidResult | WithoutPicture> {
-		const { clock, random } = this.surroundings;
 		const { extension, mimeType } = format;
 		const { width, height } = readImageHeader(bytes) ?? {};
-		for (let retry = 1; ; retry++) {
-			try {
-				const { helpers } = this.context;
-				const binary = await helpers.prepareBinaryData(bytes, `${fileName}.${extension}`, mimeType);
-				return { binary, extension, width, height, requestId, logId, attempts };
-			} catch (cause) {
-				if (retry > STORE_RETRIES || this.signal?.aborted) return { kind: 'notStored', requestId, logId, cause };
-			}
+		const { helpers } = this.context;
+		try {
+			const prepare = async () => await helpers.prepareBinaryData(bytes, `${fileName}.${extension}`, mimeType);
+			const binary = await this.withStore(prepare);
+			return { binary, extension, width, height, requestId, logId, attempts };
+		} catch (cause) {
+			return { kind: 'notStored', requestId, logId, cause };
+		}
+	}
+
+	/**
+	 * Uses n8n's binary store, again with backoff when it fails.
+	 * @throws what n8n throws last, at once when it says that it does not have the picture
+	 */
+	private async withStore<T>(use: () => Promise<T>): Promise<T> {
+		const { clock, random } = this.surroundings;
+		for (let retry = 1; retry <= STORE_RETRIES; retry++) {
+			const used = await use().then(
+				(value) => ({ value }),
+				(error: unknown) => ({ error }),
+			);
+			if ('value' in used) return used.value;
+			if (isGone(used.error) || this.signal?.aborted) break;
 			await clock.sleep(retryDelay(retry, random()), this.signal);
 		}
+		return await use();
+	}
+
+	/** A binary without an id is in memory, inside the execution's data. */
+	private pictureStore(): PictureStore {
+		const { helpers } = this.context;
+		const has = async ({ id }: IBinaryData) => {
+			if (id === undefined) return true;
+			return await this.withStore(async () => await helpers.getBinaryMetadata(id)).then(
+				() => true,
+				() => false,
+			);
+		};
+		const copy = async (binary: IBinaryData, fileName: string) => {
+			const read = this.withStore(async () => await helpers.getBinaryDataBuffer(0, binary));
+			const bytes = await read.catch(() => undefined);
+			return (
+				bytes && (await this.withStore(async () => await helpers.prepareBinaryData(bytes, fileName, binary.mimeType)))
+			);
+		};
+		return { has, copy };
 	}
 
 	private settle(itemIndex: number, outcome: Outcome): void {
@@ -301,20 +336,6 @@ class Batch {
 	}
 }
 
-/** n8n's binary store. A binary without an id is in memory, inside the execution's data. */
-function pictureStore({ helpers }: IExecuteFunctions): PictureStore {
-	const has = async ({ id }: IBinaryData) => {
-		if (id === undefined) return true;
-		return await helpers.getBinaryMetadata(id).then(
-			() => true,
-			() => false,
-		);
-	};
-	return {
-		has,
-		copy: async (binary, fileName) => {
-			const bytes = await helpers.getBinaryDataBuffer(0, binary).catch(() => undefined);
-			return bytes && (await helpers.prepareBinaryData(bytes, fileName, binary.mimeType));
-		},
-	};
-}
+/** Whether n8n says that it has no such file, in the words of its stores: disk, database, S3 and Azure. */
+const isGone = (error: unknown) =>
+	error instanceof Error && /not ?found|ENOENT|NoSuchKey|\b404\b/i.test(`${error.constructor.name} ${error.message}`);

@@ -27,6 +27,35 @@ const execute = async (count: number, first = 0, options: Partial<EngineOptions>
 const isMerged = (item: INodeExecutionData) => item.binary?.data !== undefined;
 const refusals = () => simulator.requests.filter(({ status }) => status === 429).length;
 
+/** Has n8n's binary store fail to take merged pictures, so many times. */
+async function failToStore(times: number) {
+	const { BinaryDataService } = await import('n8n-core');
+	const store = BinaryDataService.prototype.store;
+	let left = times;
+	return jest.spyOn(BinaryDataService.prototype, 'store').mockImplementation(async function (
+		this: InstanceType<typeof BinaryDataService>,
+		...args
+	) {
+		const [, , binary] = args;
+		if (binary.fileName?.includes('-merged') && left-- > 0) throw new Error('ENOSPC: no space left on device');
+		return await store.apply(this, args);
+	});
+}
+
+/** Has it fail to give one, once. */
+async function failToRead() {
+	const { BinaryDataService } = await import('n8n-core');
+	const read = BinaryDataService.prototype.getAsBuffer;
+	let left = 1;
+	return jest.spyOn(BinaryDataService.prototype, 'getAsBuffer').mockImplementation(async function (
+		this: InstanceType<typeof BinaryDataService>,
+		binary,
+	) {
+		if (binary.fileName?.includes('-merged') && left-- > 0) throw new Error('The store timed out');
+		return await read.call(this, binary);
+	});
+}
+
 describe('executions of one process', () => {
 	it('share what the account takes: twelve at once, of which one place finds the limit', async () => {
 		await start({ accounts: [{ key: SIMULATOR_KEY, maxConcurrentRequests: 2 }], latencyMs: 60 });
@@ -174,6 +203,19 @@ describe('a pair that an earlier execution has merged', () => {
 		expect(simulator.requests).toHaveLength(2);
 	});
 
+	it('is not sent because n8n could not read or store the picture for a moment', async () => {
+		await start();
+		const clock = new SkippingClock();
+		const nodeType = nodeOfProcess({ clock, random: () => 1 });
+		await execute(1, 0, { nodeType });
+		const failing = [await failToRead(), await failToStore(1)];
+		const { items } = await execute(1, 0, { nodeType });
+		for (const spy of failing) spy.mockRestore();
+		expect(items.filter(isMerged)).toHaveLength(1);
+		expect(simulator.requests).toHaveLength(1);
+		expect(clock.waits).toEqual([1_000, 1_000]);
+	});
+
 	it('is sent where n8n keeps binaries in memory', async () => {
 		await again({ binaryMode: 'default' });
 		expect(simulator.requests).toHaveLength(3);
@@ -186,21 +228,6 @@ describe('a pair that an earlier execution has merged', () => {
 });
 
 describe('a merged picture that n8n cannot store', () => {
-	/** Has n8n's binary store fail for merged pictures, so many times. */
-	async function failToStore(times: number) {
-		const { BinaryDataService } = await import('n8n-core');
-		const store = BinaryDataService.prototype.store;
-		let left = times;
-		return jest.spyOn(BinaryDataService.prototype, 'store').mockImplementation(async function (
-			this: InstanceType<typeof BinaryDataService>,
-			...args
-		) {
-			const [, , binary] = args;
-			if (binary.fileName?.includes('-merged') && left-- > 0) throw new Error('ENOSPC: no space left on device');
-			return await store.apply(this, args);
-		});
-	}
-
 	it('is stored again, with backoff, and not sent again', async () => {
 		await start();
 		const clock = new SkippingClock();

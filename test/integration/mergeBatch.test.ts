@@ -6,7 +6,8 @@ import { sha256 } from '../../lab/simulator/exchange';
 import { faceless, portrait } from '../../lab/portraits';
 import { SIMULATOR_KEY } from '../../lab/simulator/key';
 import type { Fault, RecordedRequest, SimulatorOptions } from '../../lab/simulator/simulator';
-import { logger, type EngineOptions, type EngineResult } from '../../lab/engine';
+import { logger, nodeOfProcess, type EngineOptions, type EngineResult } from '../../lab/engine';
+import { SkippingClock } from '../virtualClock';
 import { files, pairs, restart, run as runNode, simulator, target, template } from './withSimulator';
 
 const start = async (options: SimulatorOptions = {}) => await restart({ latencyMs: 20, ...options });
@@ -119,6 +120,18 @@ describe('each pair is paid for once', () => {
 			expect(items.filter(isMerged)).toHaveLength(6);
 			expect(simulator.requests).toHaveLength(7);
 		});
+	});
+
+	it('nor because n8n could not say for a moment whether the picture is there', async () => {
+		await start({ fault: refuse(1, 1) });
+		const failed = await run(2, { binaryMode: 'filesystem' });
+		const { BinaryDataService } = await import('n8n-core');
+		const ask = jest.spyOn(BinaryDataService.prototype, 'getMetadata').mockRejectedValueOnce(new Error('timed out'));
+		const nodeType = nodeOfProcess({ clock: new SkippingClock() });
+		const { items } = await run(2, { binaryMode: 'filesystem', nodeType, resume: forRetry(failed.run.data) });
+		ask.mockRestore();
+		expect(items.filter(isMerged)).toHaveLength(2);
+		expect(simulator.requests).toHaveLength(3);
 	});
 
 	it('but a stored picture that is gone is paid for again', async () => {

@@ -288,6 +288,19 @@ describe('three processes on one key', () => {
 	});
 });
 
+test('no place is left to others after all were free for longer than anybody waits', () => {
+	const limits = new Limits(() => 0.5);
+	limits.most = 1;
+	const merge = (at: number) => limits.answered(limits.send(at), 'taken', at + 1_000);
+	merge(0);
+	merge(120_000);
+	expect(limits.opensAt()).toBeLessThanOrEqual(121_000);
+	// Whereas one that is always in use is left now and then.
+	for (let second = 122; second < 180 && limits.opensAt() <= second * 1_000; second++) merge(second * 1_000);
+	expect(limits.opensAt() - 180_000).toBeLessThan(0);
+	expect(limits.opensAt()).toBeGreaterThan(150_000);
+});
+
 test('a fault of the service, a lost line or a time-out says nothing of the limits', async () => {
 	const clock = new VirtualClock();
 	const limits = new Limits(() => 0.5);

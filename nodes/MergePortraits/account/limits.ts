@@ -106,6 +106,10 @@ export class Limits {
 	private pausedUntil = Number.NEGATIVE_INFINITY;
 	private refusedInARow = 0;
 	private refusedSince: number | undefined;
+	/** Whether it has just left its last place to somebody else. */
+	private hasLeft = false;
+	/** Since when nothing is in flight. */
+	private idleSince = Number.NEGATIVE_INFINITY;
 	/** How long a merge usually takes, and the longest that a recent refusal took, ms. */
 	private usualMs: number | undefined;
 	private refusalMs = 0;
@@ -144,6 +148,9 @@ export class Limits {
 
 	/** Counts a request that goes now; `answered` must follow. */
 	send(now: number): Sent {
+		const isIdle = this.active === 0 && this.refusedSince === undefined;
+		// All places were left free for as long as others wait between two tries.
+		if (isIdle && this.isRoomPlanned() && now - this.idleSince > this.pollMs(this.usualMs)) this.planRoom(now, false);
 		const sent = {
 			at: now,
 			order: this.order++,
@@ -160,7 +167,7 @@ export class Limits {
 
 	/** @param retryAfterMs how long the service asked to wait */
 	answered(sent: Sent, verdict: Verdict, now: number, retryAfterMs = 0): void {
-		this.active--;
+		if (--this.active === 0) this.idleSince = now;
 		sent.verdict = verdict;
 		sent.answeredAt = now;
 		if (verdict === 'taken') this.learnFromTaken(sent, now);
@@ -176,11 +183,16 @@ export class Limits {
 		if (this.isShutOut(sent.at)) this.planRoom(now, true);
 		this.refusedInARow = 0;
 		this.refusedSince = undefined;
+		this.hasLeft = false;
 		if (sent.paced && this.perSecond < Number.POSITIVE_INFINITY) {
 			this.perSecond += RATE_RISE * Math.sqrt(this.perSecond) * (1 + this.takenAtRate++ / RATE_HOLD);
 		}
 		const isFull = this.active + 1 >= this.places;
-		if (!isFull) return;
+		if (isFull) this.learnFromFull(sent, now, this.usualMs);
+	}
+
+	/** With all places in use, one more may be tried, or one left to others. */
+	private learnFromFull(sent: Sent, now: number, usualMs: number): void {
 		if (this.wasAfterRoom(sent)) {
 			this.planRoom(now, false);
 			// Nobody took the only place: others have left, or have enough.
@@ -191,7 +203,8 @@ export class Limits {
 			this.planRoom(now, false);
 		}
 		// A round of slow merges lasts over a second, so it soon shows whether a refusal was for the rate.
-		const isSoonTold = this.tryAfter === FIRST_TRY_AFTER && this.usualMs > SECOND_MS;
+		const isSoonTold = this.tryAfter === FIRST_TRY_AFTER && usualMs > SECOND_MS;
+		// Up to one more than is wanted, so that none of those is only being tried.
 		if (this.atOnce <= this.most && ++this.takenWhenFull >= (isSoonTold ? 1 : this.tryAfter) * this.atOnce) {
 			this.takenWhenFull = 0;
 			// The last try was not refused: the account takes more than before.
@@ -201,7 +214,7 @@ export class Limits {
 		}
 		if (now >= this.nextRoomAt) {
 			this.nextRoomAt = Number.POSITIVE_INFINITY;
-			this.roomUntil = now + this.pollMs(this.usualMs);
+			this.roomUntil = now + this.pollMs(usualMs);
 		}
 	}
 
@@ -221,12 +234,13 @@ export class Limits {
 		this.refusedSince ??= now;
 		if (this.isShutOut(now)) this.perSecond = Number.POSITIVE_INFINITY;
 		if (this.isForRate(sent, now)) return this.lowerRate(sent, now);
-		// Somebody who was shut out has just got in, and is not to be pushed out by short polls.
-		if (this.wasAfterRoom(sent)) this.refusedInARow = Number.POSITIVE_INFINITY;
+		if (this.wasAfterRoom(sent)) this.hasLeft = true;
 		this.lowerAtOnce(sent, now);
 		if (this.active > 0) return;
 		const first = Math.max(FIRST_POLL_MS, FIRST_POLL_DURATIONS * (this.usualMs ?? 0));
-		const pause = Math.min(this.pollMs(this.usualMs), first * 2 ** (this.refusedInARow - 1));
+		const longest = this.pollMs(this.usualMs);
+		// Who has just got in is not to be pushed out by short polls.
+		const pause = this.hasLeft ? longest : Math.min(longest, first * 2 ** (this.refusedInARow - 1));
 		// Up to a fifth shorter, so as not to act in step; never longer than a place is left free.
 		this.pausedUntil = Math.max(this.pausedUntil, now + pause * (0.8 + this.random() / 5));
 	}
