@@ -8,7 +8,13 @@ import { runProcess, type Finished } from '../lab/n8n/processes';
 
 const project = resolve(__dirname, '..');
 
-const NOTHING_OF_THE_USER = { AILABTOOLS_API_KEY: '', AILABTOOLS_TARGET: '', AILABTOOLS_TEMPLATE: '' };
+// With both, Node warns on stderr; Jest sets FORCE_COLOR for its workers on a terminal.
+const NOTHING_OF_THE_USER = {
+	FORCE_COLOR: undefined,
+	AILABTOOLS_API_KEY: '',
+	AILABTOOLS_TARGET: '',
+	AILABTOOLS_TEMPLATE: '',
+};
 
 export interface DemoRun extends Finished {
 	/** What lies in `demo-output` after it. */

@@ -14,8 +14,6 @@ export interface Message {
 const USER = 'mailbox';
 const PASSWORD = 'mailbox-password';
 
-export type Mailbox = Awaited<ReturnType<typeof startMailbox>>;
-
 /** `onMessage` gets each message when it has arrived. */
 export async function startMailbox(onMessage?: (message: Message) => void) {
 	const messages: Message[] = [];

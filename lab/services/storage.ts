@@ -6,8 +6,6 @@ import { mkdir, rm } from 'node:fs/promises';
 
 import S3rver from '@20minutes/s3rver';
 
-export type Storage = Awaited<ReturnType<typeof startStorage>>;
-
 /** Starts a storage with one empty bucket. */
 export async function startStorage({ folder, bucket }: { folder: string; bucket: string }) {
 	await rm(folder, { recursive: true, force: true });

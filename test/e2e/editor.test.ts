@@ -1,5 +1,5 @@
 /** The node as its users meet it, in n8n's editor, in a browser. Takes the picture of it that README shows. */
-import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 
@@ -10,17 +10,20 @@ import { DOCS_IMAGES, openEditor, type Editor } from '../../lab/n8n/editor';
 import { NEWEST_N8N } from '../../lab/n8n/installation';
 import { openLab, type Lab } from '../../lab/n8n/lab';
 import { faceless, portrait, SHOWN } from '../../lab/portraits';
+import { sha256 } from '../../lab/simulator/exchange';
 import { SIMULATOR_KEY } from '../../lab/simulator/key';
 import { chain, MERGE, mergePortraits, readFiles, start } from '../../lab/n8n/workflows';
 
 describe(`n8n ${NEWEST_N8N} in a browser`, () => {
+	let files: string;
 	let lab: Lab;
 	let editor: Editor;
 	let page: Page;
 
 	beforeAll(async () => {
 		// n8n shows where a file comes from, and the docs shall not show this machine's folders.
-		lab = await openLab({ name: 'editor', files: join(tmpdir(), 'portraits') });
+		files = await mkdtemp(join(tmpdir(), 'portraits-'));
+		lab = await openLab({ name: 'editor', files });
 		await lab.provide('target.jpg', await portrait(SHOWN.target, { format: 'jpeg' }));
 		await lab.provide('template.jpg', await portrait(SHOWN.template, { format: 'jpeg' }));
 		await lab.provide('small.png', await portrait(SHOWN.target, { width: 100, height: 100 }));
@@ -31,6 +34,7 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 	afterAll(async () => {
 		await editor?.close();
 		await lab?.close();
+		await rm(files, { recursive: true, force: true });
 	});
 	beforeEach(() => lab.simulator.reset());
 
@@ -189,7 +193,7 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 		expect(request).toMatchObject({ status: 200, fields: { source_similarity: '0.8' } });
 		const source = new URL((await merged.getAttribute('src')) ?? '', page.url()).href;
 		const shown = await (await page.request.get(source)).body();
-		expect(createHash('sha256').update(shown).digest('hex')).toBe(request?.resultSha256);
+		expect(sha256(shown)).toBe(request?.resultSha256);
 	});
 
 	describe('says what is wrong, and what to do', () => {

@@ -4,12 +4,13 @@ import { createServer } from 'node:http';
 
 import { sleep, type INodeExecutionData, type INodeParameters, type INodeType } from 'n8n-workflow';
 
+import { Accounts } from '../../nodes/MergePortraits/account/accounts';
 import { nodeOfProcess, type EngineOptions, type EngineResult } from '../../lab/engine';
 import { SIMULATOR_KEY } from '../../lab/simulator/key';
 import { portOf } from '../../lab/port';
 import type { SimulatorOptions } from '../../lab/simulator/simulator';
 import { SkippingClock } from '../virtualClock';
-import { pairs, restart, run, simulator, target, template } from './withSimulator';
+import { files, pairs, restart, run, simulator } from './withSimulator';
 
 /** The node in one process, for all executions of a test. */
 let node: INodeType;
@@ -167,12 +168,10 @@ describe('a pair that an earlier execution has merged', () => {
 		expect(simulator.requests).toHaveLength(3);
 	});
 
-	it('is sent when a single byte is another', async () => {
-		const files = {
-			target: { bytes: Buffer.concat([target, Buffer.from([0])]), fileName: 'ben.png' },
-			template: { bytes: template },
-		};
-		await again({ items: [{ files, json: { index: 0 } }] });
+	it.each(['target', 'template'] as const)('is sent when a single byte of the %s is another', async (role) => {
+		const [item] = pairs(1).items;
+		const bytes = Buffer.concat([files[role].bytes, Buffer.from([0])]);
+		await again({ items: [{ ...item, files: { ...item?.files, [role]: { bytes } } }] });
 		expect(simulator.requests).toHaveLength(1);
 	});
 
@@ -265,6 +264,15 @@ describe('a merged picture that n8n cannot store', () => {
 });
 
 describe('one execution among others', () => {
+	it('leaves nothing at the gate when it has ended', async () => {
+		const clock = new SkippingClock();
+		const accounts = new Accounts(clock);
+		await execute(1, 0, { nodeType: nodeOfProcess({ clock, accounts }) });
+		await clock.sleep(1_000);
+		const { gate } = accounts.find({ apiKey: SIMULATOR_KEY, baseUrl: simulator.baseUrl });
+		expect(gate.idleForMs()).toBe(1_000);
+	});
+
 	it('does not hold them up while its pictures are downloaded from a slow host', async () => {
 		await start();
 		const host = createServer(() => undefined).listen(0, '127.0.0.1');
@@ -274,10 +282,12 @@ describe('one execution among others', () => {
 		const slow = execute(10, 0, { parameters: { ...parameters, options: { maxRetries: 0 } } });
 		await sleep(300);
 		// Would not come to its end while the other waits.
-		const visitor = await execute(1, 500);
+		const visitor = await execute(6, 500);
 		host.closeAllConnections();
 		host.close();
 		await slow;
-		expect(visitor.items.filter(isMerged)).toHaveLength(1);
+		expect(visitor.items.filter(isMerged)).toHaveLength(6);
+		// One at a time would be let through even if they were held up.
+		expect(simulator.peakConcurrency).toBeGreaterThan(1);
 	});
 });

@@ -8,5 +8,7 @@ const userFolder = mkdtempSync(join(output, 'n8n-core-'));
 process.env.N8N_USER_FOLDER = userFolder;
 process.env.N8N_ENCRYPTION_KEY = 'a key for tests';
 process.env.N8N_LOG_LEVEL = 'silent';
+// All servers are on this computer.
+process.env.NO_PROXY = process.env.no_proxy = '127.0.0.1,localhost';
 
 afterAll(() => rmSync(userFolder, { recursive: true, force: true }));

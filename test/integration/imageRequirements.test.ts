@@ -234,3 +234,18 @@ test('a stored binary that is too large is refused by its recorded size, before 
 	expect(task.error?.message).toMatch(/'Target Input Binary Field' has 5\.0\d MB, allowed: at most 4 MB/);
 	expect(loaded).toEqual([template.length]);
 });
+
+test('the same picture in two items is checked and named for each', async () => {
+	const small = await portrait('ben', { width: 100, height: 100 });
+	const twice = (bytes: Buffer) =>
+		['a.png', 'b.png'].map((fileName) => ({ files: { target: { bytes, fileName }, template: { bytes: template } } }));
+	const nodeSettings = { onError: 'continueRegularOutput' as const };
+	const checked = await runNode({
+		items: twice(small).map((item) => ({ files: { ...item.files, target: { bytes: small } } })),
+		parameters: { options: { validateImages: '={{ $itemIndex === 1 }}', maxConcurrency: 1 } },
+		nodeSettings,
+	});
+	expect(checked.items[1]?.json.error).toContain('is 100 × 100 px');
+	const { items } = await runNode({ items: twice(target), parameters: { options: { maxConcurrency: 1 } } });
+	expect(items.map(({ binary }) => binary?.data?.fileName)).toEqual(['a-merged.jpg', 'b-merged.jpg']);
+});

@@ -226,6 +226,16 @@ describe('one failure', () => {
 		expect(failed.filter(({ json }) => String(json.error).startsWith('Not sent')).length).toBeGreaterThanOrEqual(27);
 	});
 
+	it('of an account that takes nothing for two minutes ends the batch', async () => {
+		await start({ fault: () => ({ kind: 'status', status: 429, code: 'EXCEEDING_LIMITS' }) });
+		const { items } = await run(4, {
+			nodeType: nodeOfProcess({ clock: new SkippingClock() }),
+			nodeSettings: { onError: 'continueRegularOutput' },
+		});
+		const heldBack = items.filter(({ json }) => String(json.error).startsWith('Not sent: AILabTools takes no more'));
+		expect(heldBack).toHaveLength(3);
+	});
+
 	it('of the key is told after the first requests, and is not asked for again', async () => {
 		await start();
 		const { items } = await run(20, {

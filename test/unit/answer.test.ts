@@ -97,6 +97,10 @@ describe('the key is struck out', () => {
 		['of a text in place of Base64', success(`no picture for ${apiKey}`)],
 		['of one with escaped slashes', escapeSlashes(success(`see http://x/, ${apiKey}`))],
 		['of one that begins as Base64 does', escapeSlashes(success(`/9j/, no picture for ${apiKey}`))],
+		[
+			'of what AILabTools says',
+			JSON.stringify({ error_code: 401, error_detail: { code: 'X', message: `no user has ${apiKey}` } }),
+		],
 		['of an answer that is cut short', escapeSlashes(success(apiKey)).slice(0, -3)],
 	])('%s', (_what, body) => {
 		const { detail } = refused(body) ?? {};

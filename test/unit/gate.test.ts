@@ -67,7 +67,16 @@ test('no more requests are in flight than an execution wants, and each keeps to 
 	const scene = new Scene();
 	await scene.clock.run(scene.batch('one', 20, 2));
 	expect(scene.mostInFlight).toBe(2);
-	await scene.clock.run(Promise.all([scene.batch('one', 30, 1), scene.batch('other', 30, 3)]));
+	const one = scene.gate.openLane(1);
+	let mostOfOne = 0;
+	const watch = async () => {
+		for (let tick = 0; tick < 200; tick++) {
+			await scene.clock.sleep(100);
+			mostOfOne = Math.max(mostOfOne, one.turns.inFlight);
+		}
+	};
+	await scene.clock.run(Promise.all([scene.batch('one', 30, 1, one), scene.batch('other', 30, 3), watch()]));
+	expect(mostOfOne).toBe(1);
 	expect(scene.mostInFlight).toBe(3);
 });
 

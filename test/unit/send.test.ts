@@ -162,3 +162,8 @@ test('an answer that ends nothing leaves the lane open', async () => {
 	const merged = await sendOne([], { endsBatch: true });
 	expect(await merged.lane.turn()).toBeDefined();
 });
+
+test('a pair that is refused for what it shows proves that the account takes requests', async () => {
+	const { lane } = await sendOne([overload, ruleFor(422, 'ERROR_NO_FACE_IN_FILE')]);
+	expect(lane.refusedSince).toBeUndefined();
+});
