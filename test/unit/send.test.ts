@@ -40,10 +40,10 @@ async function sendOne(refusals: Refusal[], options: Options = {}) {
 	return { ...sending, sentAt, endedAt: clock.now(), clock, lane, limits };
 }
 
-test('the delay doubles from 1 to 8 seconds, with full jitter', () => {
+test('the delay doubles from 1 to 8 seconds, of which jitter leaves at least half', () => {
 	expect([1, 2, 3, 4, 5, 9].map((retry) => retryDelay(retry, 1))).toEqual([1000, 2000, 4000, 8000, 8000, 8000]);
-	expect(retryDelay(3, 0.25)).toBe(1000);
-	expect(retryDelay(3, 0)).toBe(0);
+	expect(retryDelay(3, 0.5)).toBe(3000);
+	expect(retryDelay(3, 0)).toBe(2000);
 });
 
 test('a fault of the service is sent again 1, 2, 4 and 8 seconds apart', async () => {
