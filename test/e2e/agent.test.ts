@@ -58,7 +58,7 @@ describe(`AI Agent 3.1 in n8n ${NEWEST_N8N}`, () => {
 	const itemOf = (told: string): Record<string, unknown> => Object(JSON.parse(told))[0];
 
 	const urls = (target: string) => ({ target_url: host.url + target, template_url: `${host.url}/anna.png` });
-	const at = (path: string) => new URL(host.url).host + path;
+	const here = () => new URL(host.url).host;
 
 	it('merges two pictures by URL, and anybody can open the link to the answer that the service gave', async () => {
 		const { told } = await ask({ ...urls('/ben.png'), similarity: 0.8 });
@@ -111,7 +111,7 @@ describe(`AI Agent 3.1 in n8n ${NEWEST_N8N}`, () => {
 	it('is told of a dead link', async () => {
 		const { told } = await ask(urls('/gone.png'));
 		expect(itemOf(told)).toEqual({
-			error: `'Target URL' could not be downloaded: ${at('/gone.png')} answered with HTTP status 404. What to do: Check the link: it may be mistyped, or have expired.`,
+			error: `'Target URL' could not be downloaded: ${here()} answered with HTTP status 404. What to do: Check the link: it may be mistyped, or have expired.`,
 		});
 		expect(lab.simulator.requests).toHaveLength(0);
 	});
@@ -120,7 +120,7 @@ describe(`AI Agent 3.1 in n8n ${NEWEST_N8N}`, () => {
 		host.serve('/share', { headers: { 'content-type': 'text/html' }, body: '<!doctype html><title>Photo</title>' });
 		const { told } = await ask(urls('/share'));
 		expect(itemOf(told)).toEqual({
-			error: `'Target URL' is a web page, not a picture: use the direct link to the file. What to do: What came from ${at('/share')} is HTML. Open it in a browser, and copy the address of the picture itself.`,
+			error: `'Target URL' is a web page, not a picture: use the direct link to the file. What to do: What came from ${here()} is HTML. Open the link in a browser, and copy the address of the picture itself.`,
 		});
 	});
 

@@ -453,7 +453,7 @@ describe.each(N8N_VERSIONS)('n8n %s', (version) => {
 				const { message } = Object((await run('/ada.png?token=abc')).data.resultData.error);
 				await lab.restart({});
 				expect(message).toBe(
-					`'Target URL' could not be downloaded: this n8n allows no requests to ${new URL(host.url).host}/ada.png [item 0]`,
+					`'Target URL' could not be downloaded: this n8n allows no requests to ${new URL(host.url).host} [item 0]`,
 				);
 				expect(host.requests).toHaveLength(0);
 			});

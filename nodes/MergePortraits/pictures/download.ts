@@ -31,7 +31,10 @@ export interface DownloadedFile {
 	fileName: string | undefined;
 }
 
-/** Why there is no file, in words that complete "'Label' …". */
+/**
+ * Why there is no file, in words that complete "'Label' …". Of an address they show the host alone: before it may come a
+ * password, after it a token, in the path too.
+ */
 export interface FailedDownload {
 	what: string;
 	advice: string;
@@ -80,7 +83,7 @@ async function tryOnce(
 				timeout: 0,
 				abortSignal,
 			});
-			if (!isStreamedResponse(response)) return failed(`could not be read from ${hostAndPath(current)}`, CHECK_LINK);
+			if (!isStreamedResponse(response)) return failed(`could not be read from ${current.host}`, CHECK_LINK);
 			const { location } = response.headers;
 			if (!REDIRECTS.includes(response.statusCode) || typeof location !== 'string') {
 				return await readFile(response, current);
@@ -96,7 +99,7 @@ async function tryOnce(
 		}
 		return failed(`is redirected more than ${MAX_REDIRECTS} times`, CHECK_LINK);
 	} catch (error) {
-		const from = hostAndPath(current);
+		const from = current.host;
 		if (deadline.aborted) {
 			return failed(`did not arrive within ${timeoutMs} ms from ${from}`, "Raise the option 'Timeout'.");
 		}
@@ -113,7 +116,7 @@ async function readFile(response: StreamedResponse, url: URL): Promise<Download>
 	const text = (name: string) => (typeof headers[name] === 'string' ? headers[name] : '');
 	if (statusCode !== 200) {
 		body.destroy();
-		return refusedBy(hostAndPath(url), statusCode);
+		return refusedBy(url.host, statusCode);
 	}
 	const isHtml = /^text\/html\b/i.test(text('content-type'));
 	// A compressed body's Content-Length is not the file's size.
@@ -123,7 +126,7 @@ async function readFile(response: StreamedResponse, url: URL): Promise<Download>
 		return { violations: [tooLarge(declaredBytes)] };
 	}
 	const bytes = await readBody(body, imageRequirements.maxBytes);
-	if (bytes === undefined ? isHtml : isWebPage(bytes, isHtml)) return webPage(hostAndPath(url));
+	if (bytes === undefined ? isHtml : isWebPage(bytes, isHtml)) return webPage(url.host);
 	if (bytes !== undefined) return { bytes, fileName: fileName(text('content-disposition'), url) };
 	return { violations: [tooLarge()] };
 }
@@ -140,7 +143,7 @@ const failed = (what: string, advice: string, passing = false) => ({ failed: { w
 const webPage = (from: string) =>
 	failed(
 		'is a web page, not a picture: use the direct link to the file',
-		`What came from ${from} is HTML. Open it in a browser, and copy the address of the picture itself.`,
+		`What came from ${from} is HTML. Open the link in a browser, and copy the address of the picture itself.`,
 	);
 
 function refusedBy(from: string, status: number): Download {
@@ -170,9 +173,6 @@ function lostLine(error: unknown, from: string): Download {
 	const what = `could not be downloaded: the connection to ${from} ${fault === 'notMade' ? 'could not be made' : 'was lost'}`;
 	return failed(what, `Check the link, and the network between n8n and its host${code ? ` (${code})` : ''}.`, true);
 }
-
-/** What may be shown of an address: before it may come a password, after it a token. */
-const hostAndPath = ({ host, pathname }: URL) => host + pathname;
 
 /** The name according to RFC 6266, or else the last part of the path. */
 function fileName(disposition: string, { pathname }: URL): string | undefined {
