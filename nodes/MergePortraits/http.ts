@@ -41,17 +41,21 @@ export function withDeadline(clock: Clock, timeoutMs: number, cancelled: AbortSi
 	return { deadline, abortSignal: cancelled ? AbortSignal.any([cancelled, deadline]) : deadline };
 }
 
-/** Node's code for a failed connection, such as `ECONNRESET`, however deeply n8n wrapped it. */
+/** Node's code for a failed connection, such as `ECONNRESET`, however deeply n8n wrapped it; a code alone holds no secret. */
 export function networkCode(error: unknown): string | undefined {
 	for (const cause of causes(error)) {
-		if (cause.name !== 'NodeApiError' && typeof cause.code === 'string') return cause.code;
+		const { name, code } = cause;
+		if (name !== 'NodeApiError' && typeof code === 'string' && /^[A-Z0-9_]+$/.test(code)) return code;
 	}
 	return undefined;
 }
 
 const NOT_MADE = ['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'];
 
-/** What became of a connection, by Node's code for it. Of EPROTO, to Node 20 any fault of TLS, some pass. */
+/**
+ * What became of a connection, by Node's code for it. Node 20 reports every TLS fault as EPROTO, and some pass by
+ * themselves: so it counts as lost.
+ */
 export function connectionFault(code = ''): 'notMade' | 'notSecure' | 'lost' {
 	if (NOT_MADE.includes(code)) return 'notMade';
 	return /CERT|SSL|TLS|SELF_SIGNED|VERIFY/.test(code) ? 'notSecure' : 'lost';

@@ -169,7 +169,7 @@ describe('words for a visitor', () => {
 	});
 });
 
-describe('a 404 in a batch of six', () => {
+describe('a refusal in a batch of six', () => {
 	const batch = async (fault: Fault) => {
 		const { items } = await run((index) => (index === 2 || fault.kind !== 'status' ? fault : undefined), {
 			items: Array.from({ length: 6 }, () => ({ files })),
@@ -179,15 +179,15 @@ describe('a 404 in a batch of six', () => {
 		return items;
 	};
 
-	it("with a picture's code is that picture's: five are merged", async () => {
+	it("of 404 with a picture's code is that picture's: five are merged", async () => {
 		const items = await batch({ kind: 'status', code: 'ERROR_FACE_NOT_FOUND' });
 		expect(items.map(({ binary }) => binary?.data !== undefined)).toEqual([true, true, false, true, true, true]);
 		expect(items[2]?.json).toMatchObject({ code: 'ERROR_FACE_NOT_FOUND', httpStatus: 404 });
 		expect(simulator.requests).toHaveLength(6);
 	});
 
-	it('of a wrong address stops after one request', async () => {
-		const items = await batch({ kind: 'html', status: 404 });
+	it.each([200, 400, 404, 405])('of a wrong address stops after one request: a page with %d', async (status) => {
+		const items = await batch({ kind: 'html', status });
 		expect(simulator.requests).toHaveLength(1);
 		expect(items.map(({ json }) => json.error)).toEqual([
 			'No AILabTools API answers at this address [item 0]',
@@ -263,6 +263,13 @@ describe('answers that are not documented', () => {
 		expect(task.error?.description).toContain('AILabTools says: “502 Bad gateway”');
 	});
 
+	it("a page with status 413 is a proxy's limit, which a smaller pair may keep", async () => {
+		const { task } = await run(() => ({ kind: 'html', status: 413 }));
+		expect(simulator.requests).toHaveLength(1);
+		expect(task.error?.message).toBe('The pair is too large for a proxy on the way to AILabTools [item 0]');
+		expect(task.error?.description).toContain("An Edit Image node before this one makes it so: Operation 'Resize'");
+	});
+
 	it('an answer larger than any picture is not read to its end', async () => {
 		const body = Buffer.alloc(4096 * 4096 * 4 + 2, 'A');
 		const { task } = await run(() => ({ kind: 'body', status: 200, body }));
@@ -277,6 +284,12 @@ describe('the line', () => {
 		expect(simulator.requests).toHaveLength(3);
 		expect(items[0]?.json).toMatchObject({ mergePortraits: { attempts: 3 } });
 		expect(clock.now()).toBeLessThanOrEqual(3_000);
+	});
+
+	it("that stays reset is told with Node's code", async () => {
+		const { task } = await run(() => ({ kind: 'reset' }), { parameters: { options: { maxRetries: 0 } } });
+		expect(task.error?.message).toBe('The connection to AILabTools was lost before it answered [item 0]');
+		expect(task.error?.description).toContain('the network between n8n and AILabTools (ECONNRESET). AILabTools may');
 	});
 
 	it.each<[string, Fault]>([
@@ -304,6 +317,7 @@ describe('the line', () => {
 		});
 		expect(task.error?.message).toBe('The AILabTools API cannot be reached [item 0]');
 		expect(task.error?.description).toContain("Check 'Base URL' in the credential");
+		expect(task.error?.description).toContain('(ECONNREFUSED)');
 		expect(clock.waits).toHaveLength(4);
 	});
 });

@@ -295,10 +295,13 @@ describe('the credential', () => {
 		expect(simulator.requests[0]?.path).toBe('/api/portrait/effects/face-fusion');
 	});
 
-	it('refuses a base URL that is none', async () => {
-		const { task } = await run({ credentials: { apiKey: SIMULATOR_KEY, baseUrl: 'www.ailabapi.com' } });
-		expect(task.error?.message).toBe("'Base URL' of the credential is not an address");
-	});
+	it.each(['www.ailabapi.com', 'https://www.ailabapi.com:99999', 'https://[www.ailabapi.com]'])(
+		'refuses a base URL that is none: %s',
+		async (baseUrl) => {
+			const { task } = await run({ credentials: { apiKey: SIMULATOR_KEY, baseUrl } });
+			expect(task.error?.message).toBe("'Base URL' of the credential is not an address");
+		},
+	);
 
 	it('refuses a key that is empty', async () => {
 		const { task } = await run({ credentials: { apiKey: ' ', baseUrl: simulator.baseUrl } });
@@ -323,7 +326,7 @@ describe('the answer', () => {
 		[
 			'a page instead of JSON',
 			{ kind: 'html', status: 200 },
-			'AILabTools answered with something that is not JSON [item 0]',
+			'No AILabTools API answers at this address [item 0]',
 			'AILabTools says: “',
 		],
 		[

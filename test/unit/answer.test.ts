@@ -85,7 +85,6 @@ describe('the picture is damaged when its Base64', () => {
 	])('%s', (_what, body) => {
 		expect(refused(body)).toMatchObject({
 			blame: 'service',
-			resends: 0,
 			what: 'The picture in the answer of AILabTools is damaged',
 			requestId: 'r-1',
 		});
@@ -157,4 +156,5 @@ test("where there is no answer, Node's code is found however deep it is wrapped,
 	const lost = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
 	expect(networkCode(new Error('n8n', { cause: new Error('axios', { cause: lost }) }))).toBe('ECONNRESET');
 	expect(networkCode(new Error('n8n', { cause: 'unknown' }))).toBeUndefined();
+	expect(networkCode(Object.assign(new Error('n8n'), { code: `Bearer ${apiKey}` }))).toBeUndefined();
 });

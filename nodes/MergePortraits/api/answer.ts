@@ -51,7 +51,9 @@ export function readAnswer(
 	const json = parseJson(withoutPicture);
 	if (json === undefined) {
 		const notJson = 'AILabTools answered with something that is not JSON';
-		const rule = httpStatus === 200 ? unusableAnswer(notJson) : ruleFor(httpStatus, undefined);
+		// A web page comes from another site, or from a network that asks to sign in.
+		const isPage = withoutPicture.trimStart().startsWith('<');
+		const rule = httpStatus === 200 && !isPage ? unusableAnswer(notJson) : ruleFor(httpStatus, undefined);
 		return { refusal: { ...rule, httpStatus, retryAfterMs, detail: excerpt(body.toString()) } };
 	}
 	const detail = isRecord(json.error_detail) ? json.error_detail : {};

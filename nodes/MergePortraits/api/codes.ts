@@ -187,6 +187,11 @@ const cheekCovered = covered('A cheek', 'Use one with no hair, hand or scarf ove
 const noseCovered = covered('The nose', 'Use one with no hand, glasses or mask over the nose.');
 const mouthCovered = covered('The mouth', 'Use one with no hand, cup or mask over the mouth.');
 const chinCovered = covered('The chin', 'Use one with no hand, scarf or collar over the chin.');
+const tooLargeForProxy = picture(
+	'The pair is too large for a proxy on the way to AILabTools',
+	`Raise the proxy's limit, or send smaller files. ${editImageAdvice}`,
+	'The two files together are too large. Save the pictures with fewer pixels.',
+);
 const resultTooLarge = picture(
 	'The merged picture would be larger than AILabTools can send',
 	`Make the template smaller. ${editImageAdvice}`,
@@ -264,7 +269,10 @@ export function ruleFor(httpStatus: number, code: string | undefined, fromServic
 			advice: 'Check the API key and the account.',
 		};
 	}
-	if ((httpStatus === 404 && !fromService) || (httpStatus >= 300 && httpStatus < 400)) return unreachable;
+	if (httpStatus === 413 && !fromService) return tooLargeForProxy;
+	// Of 200, only a web page comes here.
+	if ([200, 400, 404, 405].includes(httpStatus) && !fromService) return unreachable;
+	if (httpStatus >= 300 && httpStatus < 400) return unreachable;
 	if (httpStatus === 429 || httpStatus === 503) return busy;
 	if (httpStatus === 408 || httpStatus >= 500) return unavailable;
 	return notAccepted;
@@ -272,16 +280,18 @@ export function ruleFor(httpStatus: number, code: string | undefined, fromServic
 
 /** The refusal for a request that got no answer. `code` is Node's, such as `ECONNRESET`. */
 export function noAnswer(code: string | undefined): Refusal {
+	const network = `the network between n8n and AILabTools${code ? ` (${code})` : ''}`;
+	const advice = `${unreachable.advice} If the address is right, check ${network}.`;
 	switch (connectionFault(code)) {
 		case 'notMade':
-			return { ...unreachable, resends: ALWAYS, what: 'The AILabTools API cannot be reached' };
+			return { ...unreachable, resends: ALWAYS, what: 'The AILabTools API cannot be reached', advice };
 		case 'notSecure':
-			return { ...unreachable, what: 'No secure connection to the AILabTools API could be made' };
+			return { ...unreachable, advice, what: 'No secure connection to the AILabTools API could be made' };
 		case 'lost':
 			return {
 				...unavailable,
 				what: 'The connection to AILabTools was lost before it answered',
-				advice: `Run the workflow again later, and check the network between n8n and AILabTools. ${mayBeBilled}`,
+				advice: `Run the workflow again later, and check ${network}. ${mayBeBilled}`,
 			};
 	}
 }
@@ -299,7 +309,6 @@ export function timedOut(timeoutMs: number): Refusal {
 export function unusableAnswer(what: string, detail?: string): Refusal {
 	return {
 		blame: 'service',
-		resends: 0,
 		what,
 		detail,
 		advice: `Send the request ID and log ID to AILabTools support. ${mayBeBilled} Check the credits before you run this pair again.`,

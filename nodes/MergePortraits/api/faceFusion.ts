@@ -35,7 +35,8 @@ const FACE_FUSION_PATH = '/api/portrait/effects/face-fusion';
 const MAX_ANSWER_BYTES = 4096 * 4096 * 4;
 
 /**
- * Sends one pair to AILabTools and reads the answer. Never throws: whatever is not a merged picture is a refusal.
+ * Sends one pair to AILabTools and reads the answer. Never throws: whatever is not a merged picture is a refusal, faults of
+ * the line and of this n8n too.
  */
 export async function faceFusion(
 	context: IExecuteFunctions,
