@@ -79,9 +79,9 @@ const evilFiles: Array<[name: string, bytes: Buffer]> = [
 	['JPEG fill bytes to the end of the file', jpegOf((file) => file.fill(0xff, 2))],
 	['a JPEG of zeros', jpegOf((file) => file.fill(0, 4))],
 	[
-		'a JPEG frame behind fill bytes that shift every length',
+		'a JPEG frame behind fill bytes',
 		jpegOf((file) => {
-			file.set([0xff, 0xe0, 0, 4, 0, 0, 0xff, 0xff, 0xff, ...frame(300, 300)], 2);
+			file.set([0xff, 0xff, 0xe0, 0, 4, 0, 0, 0xff, 0xff, 0xff, ...frame(300, 300)], 2);
 		}),
 	],
 	['a JPEG of 0 × 0 px', Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 4, 0, 0, ...frame(0, 0)])],
@@ -117,6 +117,11 @@ test.each([
 ])('%s is no picture that can be read', (name) => {
 	const [, bytes] = evilFiles.find(([known]) => known === name) ?? [];
 	expect(bytes && readImageHeader(bytes)).toBeUndefined();
+});
+
+test('a JPEG has the size and the components of its frame behind fill bytes', () => {
+	const [, bytes] = evilFiles.find(([name]) => name.startsWith('a JPEG frame behind fill bytes')) ?? [];
+	expect(bytes && readImageHeader(bytes)).toMatchObject({ width: 300, height: 300, greyscale: false });
 });
 
 test('a BMP stored from the top down is as high as one from the bottom up', () => {

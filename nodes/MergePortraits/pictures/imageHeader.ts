@@ -1,5 +1,4 @@
 import { BMP } from 'image-size/types/bmp';
-import { JPG } from 'image-size/types/jpg';
 import { PNG } from 'image-size/types/png';
 import { WEBP } from 'image-size/types/webp';
 
@@ -20,7 +19,7 @@ export interface ImageHeader {
 }
 
 const formats = [
-	{ name: 'JPEG', mimeType: 'image/jpeg', extension: 'jpg', reader: JPG, signature: [0xff, 0xd8, 0xff] },
+	{ name: 'JPEG', mimeType: 'image/jpeg', extension: 'jpg', signature: [0xff, 0xd8, 0xff] },
 	{ name: 'PNG', mimeType: 'image/png', extension: 'png', reader: PNG, signature: [0x89, 0x50, 0x4e, 0x47] },
 	{ name: 'BMP', mimeType: 'image/bmp', extension: 'bmp', reader: BMP, signature: [0x42, 0x4d] },
 	{ name: 'WebP', mimeType: 'image/webp', extension: 'webp', reader: WEBP, signature: [0x52, 0x49, 0x46, 0x46] },
@@ -56,16 +55,15 @@ export function formatName(bytes: Buffer): string | undefined {
 export function readImageHeader(bytes: Buffer): ImageHeader | undefined {
 	const format = recognise(bytes);
 	if (format === undefined) return undefined;
-	const components = format.name === 'JPEG' ? jpegComponents(bytes) : undefined;
-	// The library searches a JPEG without a frame header byte by byte, so such a file never reaches it.
-	if (format.name === 'JPEG' && components === undefined) return undefined;
-	const size = readSize(format.reader, bytes);
+	const size = format.name === 'JPEG' ? jpegFrame(bytes) : readSize(format.reader, bytes);
 	if (size === undefined || !(size.width > 0 && size.height > 0)) return undefined;
-	const greyscale = components === 1 || (format.name === 'PNG' && [0, 4].includes(bytes[PNG_COLOUR_TYPE_OFFSET] ?? -1));
+	const greyscale =
+		('components' in size && size.components === 1) ||
+		(format.name === 'PNG' && [0, 4].includes(bytes[PNG_COLOUR_TYPE_OFFSET] ?? -1));
 	return { format, width: size.width, height: size.height, greyscale };
 }
 
-function readSize(reader: (typeof formats)[number]['reader'], bytes: Buffer) {
+function readSize(reader: typeof PNG, bytes: Buffer) {
 	try {
 		return reader.validate(bytes) ? reader.calculate(bytes) : undefined;
 	} catch {
@@ -77,14 +75,26 @@ function readSize(reader: (typeof formats)[number]['reader'], bytes: Buffer) {
 /** Signature (8), chunk length (4), "IHDR" (4), width (4), height (4), bit depth (1): PNG specification, 11.2.2. */
 const PNG_COLOUR_TYPE_OFFSET = 25;
 
-/** Start-of-frame markers C0 to CF, except those that mean something else: ITU-T T.81, table B.1. */
-const isStartOfFrame = (marker: number) => marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+/** Start-of-frame markers of the JPEGs that are in use, baseline, extended and progressive: ITU-T T.81, table B.1. */
+const isStartOfFrame = (marker: number) => marker >= 0xc0 && marker <= 0xc2;
 
-/** The number of colour components in a JPEG's frame header; undefined when its segments do not lead to one. */
-function jpegComponents(bytes: Buffer): number | undefined {
+/**
+ * Reads a JPEG's frame header; undefined when its segments do not lead to one. The library takes fill bytes for segments,
+ * and searches a JPEG without a frame header byte by byte.
+ */
+function jpegFrame(bytes: Buffer) {
 	let offset = 2;
 	while (offset + 10 <= bytes.length && bytes[offset] === 0xff) {
-		if (isStartOfFrame(bytes.readUInt8(offset + 1))) return bytes[offset + 9];
+		const marker = bytes.readUInt8(offset + 1);
+		if (isStartOfFrame(marker)) {
+			const [height, width] = [bytes.readUInt16BE(offset + 5), bytes.readUInt16BE(offset + 7)];
+			return { width, height, components: bytes.readUInt8(offset + 9) };
+		}
+		if (marker === 0xff) {
+			// A fill byte: B.1.1.2.
+			offset++;
+			continue;
+		}
 		const segmentLength = bytes.readUInt16BE(offset + 2);
 		if (segmentLength < 2) return undefined;
 		offset += 2 + segmentLength;
