@@ -11,7 +11,10 @@ export class DownloadLinks {
 
 	/** @throws NodeOperationError where links are impossible; called before a picture is paid for */
 	async assertPossible(itemIndex: number): Promise<void> {
-		this.kept ??= this.keepsBinaries();
+		this.kept ??= this.keepsBinaries().catch((error: unknown) => {
+			this.kept = undefined;
+			throw error;
+		});
 		if (await this.kept) return;
 		const node = this.context.getNode();
 		const message = `'${labels.downloadLink}' is not possible: this n8n keeps binary data in memory, which no link can reach [item ${itemIndex}]`;

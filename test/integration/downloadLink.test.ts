@@ -79,6 +79,27 @@ describe("the option 'Download Link'", () => {
 		expect(simulator.requests).toHaveLength(1);
 	});
 
+	it('is possible again after n8n could not store once', async () => {
+		const { BinaryDataService } = await import('n8n-core');
+		const { store } = BinaryDataService.prototype;
+		let left = 1;
+		const broken = jest.spyOn(BinaryDataService.prototype, 'store').mockImplementation(async function (
+			this: InstanceType<typeof BinaryDataService>,
+			...args
+		) {
+			if (args[2].fileName === 'kept.txt' && left-- > 0) throw new Error('EIO');
+			return await store.apply(this, args);
+		});
+		const { items } = await run({
+			items: [{ files }, { files }, { files }],
+			parameters: { options: { downloadLink: '1h', maxConcurrency: 1 } },
+			nodeSettings: { onError: 'continueRegularOutput' },
+		});
+		broken.mockRestore();
+		expect(items[0]?.json.error).toBe('EIO [item 0]');
+		expect(linkOf(items[2]?.json).id).toBe(items[2]?.binary?.data?.id);
+	});
+
 	it('takes no other word from an expression', async () => {
 		const { task } = await run({ parameters: { options: { downloadLink: '={{ "2 weeks" }}' } } });
 		expect(task.error?.message).toBe('\'Download Link\' must be none, 1h, 1d or 7d, but is "2 weeks" [item 0]');

@@ -94,6 +94,9 @@ export class InputPictures {
 			(isUrl ? this.fetch(role, source.url, options) : this.read(role, itemIndex, source.binary, validate));
 		const others = this.kept[role].filter((one) => one !== known);
 		this.kept[role] = [{ content, fileName, validate, loaded }, ...others].slice(0, isUrl ? KEPT.url : KEPT.binary);
+		loaded.catch(() => {
+			this.kept[role] = this.kept[role].filter((one) => one.loaded !== loaded);
+		});
 		return await loaded;
 	}
 
@@ -112,9 +115,10 @@ export class InputPictures {
 		const bySize = validate ? checkFileSize(await this.recordedSize(binary)) : [];
 		if (bySize.length > 0) return { violations: bySize };
 		const bytes = await this.context.helpers.getBinaryDataBuffer(itemIndex, binary);
-		const { fileName, fileExtension = '' } = binary;
+		const { fileName } = binary;
+		const extension = binary.fileExtension?.toLowerCase() ?? '';
 		// Edit Image names a file `.jpeg` and its extension `jpg`.
-		const endings = [fileExtension, ...(fileExtension === 'jpg' ? ['jpeg'] : [])].map((ending) => `.${ending}`);
+		const endings = [extension, ...(extension === 'jpg' ? ['jpeg'] : [])].map((ending) => `.${ending}`);
 		const ending = endings.find((each) => fileName?.toLowerCase().endsWith(each));
 		const baseName = ending === undefined ? fileName : fileName?.slice(0, -ending.length);
 		return check(role, bytes, { fileName, baseName }, validate);
@@ -136,8 +140,10 @@ function check(
 	const violations = validate ? checkImage(role, bytes) : checkNotEmpty(bytes.length);
 	if (violations.length > 0) return { violations };
 	const { extension = 'bin', mimeType = 'application/octet-stream' } = imageFormat(bytes) ?? {};
+	// `form-data` leaves out a name whose last part is empty; that of n8n 1 escapes nothing.
+	const partName = (fileName || `${role}.${extension}`).replace(/["\\/\p{Cc}]/gu, '_');
 	return {
-		picture: { bytes, fileName: fileName ?? `${role}.${extension}`, mimeType },
+		picture: { bytes, fileName: partName, mimeType },
 		baseName,
 		sha256: createHash('sha256').update(bytes).digest('hex'),
 	};
