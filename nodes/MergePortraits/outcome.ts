@@ -156,9 +156,10 @@ export function thrownFailure(node: INode, itemIndex: number, thrown: unknown): 
 	return failure(new NodeOperationError(node, error, { itemIndex, message }), forVisitor);
 }
 
-/** The output's file name without its extension: the given one, or the target's with `-merged`. */
-export function outputBaseName({ fileName }: MergeRequest, { baseName = 'portrait' }: InputPicture): string {
-	return fileName === '' ? `${baseName}-merged` : fileName.replace(/\.(jpe?g|png|bmp|webp)$/i, '');
+/** The output's file name without path and extension: the given one, or the target's with `-merged`. */
+export function outputBaseName({ fileName }: MergeRequest, { baseName = '' }: InputPicture): string {
+	const lastPart = (path: string) => path.replace(/^.*[\\/]/s, '');
+	return lastPart(fileName).replace(/\.(jpe?g|png|bmp|webp)$/i, '') || `${lastPart(baseName) || 'portrait'}-merged`;
 }
 
 /** The output item of a merged pair, the merged picture before the input's binaries. */

@@ -246,7 +246,9 @@ export function readMergeRequest(context: IExecuteFunctions, itemIndex: number):
  * @throws NodeOperationError when it is not a whole number of at least 1
  */
 export function readMaxConcurrency(context: IExecuteFunctions): number {
-	return readInteger(context, 0, context.getNodeParameter('options', 0, {}), 'maxConcurrency', 1);
+	// Not the whole collection: another option that cannot be resolved fails its item alone.
+	const maxConcurrency = context.getNodeParameter('options.maxConcurrency', 0, '');
+	return readInteger(context, 0, { maxConcurrency }, 'maxConcurrency', 1);
 }
 
 function readInteger(

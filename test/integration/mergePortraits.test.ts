@@ -152,6 +152,33 @@ describe('parameters', () => {
 		]);
 	});
 
+	it('takes the last part of a path given as the file name', async () => {
+		const names = ['a/b', 'a\\b.png', 'a/'];
+		const { items } = await run({
+			items: names.map((name) => ({ files, json: { name } })),
+			parameters: { options: { fileName: '={{ $json.name }}' } },
+		});
+		const named = items.map(({ binary }) => [binary?.data?.fileName, binary?.data?.directory]);
+		expect(named).toEqual([
+			['b.jpg', undefined],
+			['b.jpg', undefined],
+			['portrait-merged.jpg', undefined],
+		]);
+	});
+
+	it('fails only the item for which an option cannot be resolved, even the first', async () => {
+		const { items } = await run({
+			items: [{ files }, { files }],
+			parameters: {
+				options: { maxConcurrency: '={{ 1 + 1 }}', fileName: '={{ $itemIndex ? "b" : $("Nobody").first() }}' },
+			},
+			nodeSettings: { onError: 'continueRegularOutput' },
+		});
+		expect(items[0]?.json.error).toMatch(/ \[item 0\]$/);
+		expect(items[1]?.binary?.data?.fileName).toBe('b.jpg');
+		expect(simulator.requests).toHaveLength(1);
+	});
+
 	it('passes nothing on but the result when other input fields are not to be included', async () => {
 		const { items } = await run({
 			items: [{ files, json: { name: 'Ben' } }],
@@ -435,4 +462,45 @@ test('a picture that is gone from n8n is told in the words of n8n, with its item
 	const { task } = await run({ binaryMode: 'filesystem', parameters: { targetBinaryPropertyName: gone } });
 	expect(task.error?.message).toMatch(/\[item 0\]$/);
 	expect(simulator.requests).toHaveLength(0);
+});
+
+test('a picture that n8n could not read once is read again for a later item', async () => {
+	const { BinaryDataService } = await import('n8n-core');
+	const load = jest.spyOn(BinaryDataService.prototype, 'getAsBuffer');
+	load.mockRejectedValueOnce(new Error('EIO')).mockRejectedValueOnce(new Error('EIO'));
+	const { items } = await run({
+		items: [{ files }, { files }, { files }],
+		parameters: {
+			targetBinaryPropertyName: '={{ $("Source").first().binary.target }}',
+			templateBinaryPropertyName: '={{ $("Source").first().binary.template }}',
+			options: { maxConcurrency: 1 },
+		},
+		nodeSettings: { onError: 'continueRegularOutput' },
+	});
+	const reads = load.mock.calls.length;
+	load.mockRestore();
+	expect(items[0]?.json.error).toBe('EIO [item 0]');
+	expect(items[2]?.json).toHaveProperty('mergePortraits');
+	expect(reads).toBe(4);
+});
+
+test.each([
+	['IMG_0001.JPG', 'IMG_0001.JPG', 'IMG_0001-merged.jpg'],
+	['.jpg', '.jpg', 'portrait-merged.jpg'],
+	['', 'target.png', 'portrait-merged.jpg'],
+	['/', '_', 'portrait-merged.jpg'],
+	['a"b\\c\r\nd.jpg', 'a_b_c__d.jpg', 'c\r\nd-merged.jpg'],
+])('a target called %j is sent as %j and merged to %j', async (fileName, sent, merged) => {
+	const photo = {
+		data: target.toString('base64'),
+		mimeType: 'image/jpeg',
+		fileExtension: fileName.slice(-3),
+		fileName,
+	};
+	const { items } = await run({
+		items: [{ files, json: { photo } }],
+		parameters: { targetBinaryPropertyName: '={{ $json.photo }}' },
+	});
+	expect(first(simulator.requests, 'request').files.image_target?.fileName).toBe(sent);
+	expect(items[0]?.binary?.data?.fileName).toBe(merged);
 });
