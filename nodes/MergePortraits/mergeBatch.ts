@@ -229,32 +229,21 @@ class Batch {
 	): Promise<PaidResult | WithoutPicture> {
 		const { extension, mimeType } = format;
 		const { width, height } = readImageHeader(bytes) ?? {};
-		const { helpers } = this.context;
 		try {
-			const prepare = async () => await helpers.prepareBinaryData(bytes, `${fileName}.${extension}`, mimeType);
-			const binary = await this.withStore(prepare);
+			const binary = await this.put(bytes, `${fileName}.${extension}`, mimeType);
 			return { binary, extension, width, height, requestId, logId, attempts };
 		} catch (cause) {
 			return { kind: 'notStored', requestId, logId, cause };
 		}
 	}
 
-	/**
-	 * Uses n8n's binary store, again with backoff when it fails.
-	 * @throws what n8n throws last, at once when it says that it does not have the picture
-	 */
-	private async withStore<T>(use: () => Promise<T>): Promise<T> {
-		const { clock, random } = this.surroundings;
-		for (let retry = 1; retry <= STORE_RETRIES; retry++) {
-			const used = await use().then(
-				(value) => ({ value }),
-				(error: unknown) => ({ error }),
-			);
-			if ('value' in used) return used.value;
-			if (isGone(used.error) || this.signal?.aborted) break;
-			await clock.sleep(retryDelay(retry, random()), this.signal);
-		}
-		return await use();
+	/** Stores a picture, whatever the store says for a moment: its folder may be away. */
+	private async put(bytes: Buffer, fileName: string, mimeType: string): Promise<IBinaryData> {
+		const { helpers } = this.context;
+		return await this.withStore(
+			async () => await helpers.prepareBinaryData(bytes, fileName, mimeType),
+			() => false,
+		);
 	}
 
 	/** A binary without an id is in memory, inside the execution's data. */
@@ -262,19 +251,30 @@ class Batch {
 		const { helpers } = this.context;
 		const has = async ({ id }: IBinaryData) => {
 			if (id === undefined) return true;
-			return await this.withStore(async () => await helpers.getBinaryMetadata(id)).then(
+			return await this.withStore(async () => await helpers.getBinaryMetadata(id), isGone).then(
 				() => true,
 				() => false,
 			);
 		};
 		const copy = async (binary: IBinaryData, fileName: string) => {
-			const read = this.withStore(async () => await helpers.getBinaryDataBuffer(0, binary));
+			const read = this.withStore(async () => await helpers.getBinaryDataBuffer(0, binary), isGone);
 			const bytes = await read.catch(() => undefined);
-			return (
-				bytes && (await this.withStore(async () => await helpers.prepareBinaryData(bytes, fileName, binary.mimeType)))
-			);
+			return bytes && (await this.put(bytes, fileName, binary.mimeType));
 		};
 		return { has, copy };
+	}
+
+	/**
+	 * Uses n8n's binary store, again with backoff when it fails.
+	 * @throws what n8n throws last, or at once what is final
+	 */
+	private async withStore<T>(use: () => Promise<T>, isFinal: (error: unknown) => boolean, retry = 1): Promise<T> {
+		return await use().catch(async (error: unknown) => {
+			if (retry > STORE_RETRIES || isFinal(error) || this.signal?.aborted) throw error;
+			const { clock, random } = this.surroundings;
+			await clock.sleep(retryDelay(retry, random()), this.signal);
+			return await this.withStore(use, isFinal, retry + 1);
+		});
 	}
 
 	private settle(itemIndex: number, outcome: Outcome): void {

@@ -10,7 +10,7 @@ import { SIMULATOR_KEY } from '../../lab/simulator/key';
 import { portOf } from '../../lab/port';
 import type { SimulatorOptions } from '../../lab/simulator/simulator';
 import { SkippingClock } from '../virtualClock';
-import { files, pairs, restart, run, simulator } from './withSimulator';
+import { failToStore, files, pairs, restart, run, simulator } from './withSimulator';
 
 /** The node in one process, for all executions of a test. */
 let node: INodeType;
@@ -28,22 +28,7 @@ const execute = async (count: number, first = 0, options: Partial<EngineOptions>
 const isMerged = (item: INodeExecutionData) => item.binary?.data !== undefined;
 const refusals = () => simulator.requests.filter(({ status }) => status === 429).length;
 
-/** Has n8n's binary store fail to take merged pictures, so many times. */
-async function failToStore(times: number) {
-	const { BinaryDataService } = await import('n8n-core');
-	const store = BinaryDataService.prototype.store;
-	let left = times;
-	return jest.spyOn(BinaryDataService.prototype, 'store').mockImplementation(async function (
-		this: InstanceType<typeof BinaryDataService>,
-		...args
-	) {
-		const [, , binary] = args;
-		if (binary.fileName?.includes('-merged') && left-- > 0) throw new Error('ENOSPC: no space left on device');
-		return await store.apply(this, args);
-	});
-}
-
-/** Has it fail to give one, once. */
+/** Has n8n's binary store fail to give a merged picture, once. */
 async function failToRead() {
 	const { BinaryDataService } = await import('n8n-core');
 	const read = BinaryDataService.prototype.getAsBuffer;
@@ -207,7 +192,7 @@ describe('a pair that an earlier execution has merged', () => {
 		const clock = new SkippingClock();
 		const nodeType = nodeOfProcess({ clock, random: () => 1 });
 		await execute(1, 0, { nodeType });
-		const failing = [await failToRead(), await failToStore(1)];
+		const failing = [await failToRead(), await failToStore('-merged', 1)];
 		const { items } = await execute(1, 0, { nodeType });
 		for (const spy of failing) spy.mockRestore();
 		expect(items.filter(isMerged)).toHaveLength(1);
@@ -227,20 +212,23 @@ describe('a pair that an earlier execution has merged', () => {
 });
 
 describe('a merged picture that n8n cannot store', () => {
-	it('is stored again, with backoff, and not sent again', async () => {
-		await start();
-		const clock = new SkippingClock();
-		const broken = await failToStore(3);
-		const { items } = await execute(1, 0, { nodeType: nodeOfProcess({ clock, random: () => 1 }) });
-		broken.mockRestore();
-		expect(items.filter(isMerged)).toHaveLength(1);
-		expect(simulator.requests).toHaveLength(1);
-		expect(clock.waits).toEqual([1_000, 2_000, 4_000]);
-	});
+	it.each(['ENOSPC: no space left on device', 'ENOENT: no such file or directory'])(
+		'is stored again, with backoff, and not sent again: %s',
+		async (message) => {
+			await start();
+			const clock = new SkippingClock();
+			const broken = await failToStore('-merged', 3, message);
+			const { items } = await execute(1, 0, { nodeType: nodeOfProcess({ clock, random: () => 1 }) });
+			broken.mockRestore();
+			expect(items.filter(isMerged)).toHaveLength(1);
+			expect(simulator.requests).toHaveLength(1);
+			expect(clock.waits).toEqual([1_000, 2_000, 4_000]);
+		},
+	);
 
 	it('is told to have been merged and billed when it stays so', async () => {
 		await start();
-		const broken = await failToStore(99);
+		const broken = await failToStore('-merged', 99);
 		const { task } = await execute(1, 0, { nodeType: nodeOfProcess({ clock: new SkippingClock() }) });
 		broken.mockRestore();
 		expect(simulator.requests).toHaveLength(1);
@@ -251,7 +239,7 @@ describe('a merged picture that n8n cannot store', () => {
 
 	it('ends the batch, whatever On Error says: no more is paid for that cannot be kept', async () => {
 		await start();
-		const broken = await failToStore(99);
+		const broken = await failToStore('-merged', 99);
 		const { items } = await execute(40, 0, {
 			nodeType: nodeOfProcess({ clock: new SkippingClock() }),
 			nodeSettings: { onError: 'continueRegularOutput' },

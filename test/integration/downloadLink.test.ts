@@ -1,7 +1,7 @@
 /** Links to merged pictures, and what an AI agent is told, in n8n-core's engine. */
 import { nodeOfProcess, type EngineOptions, type InputFile } from '../../lab/engine';
 import { faceless, portrait } from '../../lab/portraits';
-import { run as runNode, simulator, target } from './withSimulator';
+import { failToStore, run as runNode, simulator, target } from './withSimulator';
 
 const WAY_OUT = 'Set N8N_DEFAULT_BINARY_DATA_MODE to filesystem, database or s3 where n8n is started.';
 
@@ -80,16 +80,7 @@ describe("the option 'Download Link'", () => {
 	});
 
 	it('is possible again after n8n could not store once', async () => {
-		const { BinaryDataService } = await import('n8n-core');
-		const { store } = BinaryDataService.prototype;
-		let left = 1;
-		const broken = jest.spyOn(BinaryDataService.prototype, 'store').mockImplementation(async function (
-			this: InstanceType<typeof BinaryDataService>,
-			...args
-		) {
-			if (args[2].fileName === 'kept.txt' && left-- > 0) throw new Error('EIO');
-			return await store.apply(this, args);
-		});
+		const broken = await failToStore('kept.txt', 1, 'EIO');
 		const { items } = await run({
 			items: [{ files }, { files }, { files }],
 			parameters: { options: { downloadLink: '1h', maxConcurrency: 1 } },

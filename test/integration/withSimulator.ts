@@ -30,6 +30,21 @@ export async function restart(options: SimulatorOptions = {}): Promise<void> {
 	simulator = await startSimulator(options);
 }
 
+/** Has n8n's binary store fail to take files that have this in their names, so many times. Gives what is to be restored. */
+export async function failToStore(named: string, times: number, message = 'ENOSPC: no space left on device') {
+	const { BinaryDataService } = await import('n8n-core');
+	const { store } = BinaryDataService.prototype;
+	let left = times;
+	return jest.spyOn(BinaryDataService.prototype, 'store').mockImplementation(async function (
+		this: InstanceType<typeof BinaryDataService>,
+		...args
+	) {
+		const [, , binary] = args;
+		if (binary.fileName?.includes(named) && left-- > 0) throw new Error(message);
+		return await store.apply(this, args);
+	});
+}
+
 /** Merges one pair, unless the options have other items. */
 export const run = async (options: Partial<EngineOptions> = {}) =>
 	await runInEngine({

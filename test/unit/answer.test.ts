@@ -88,6 +88,7 @@ describe('the picture is damaged when its Base64', () => {
 			what: 'The picture in the answer of AILabTools is damaged',
 			requestId: 'r-1',
 		});
+		expect(refused(body)?.resends ?? 0).toBe(0);
 	});
 });
 

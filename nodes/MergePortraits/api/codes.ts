@@ -286,7 +286,7 @@ export function noAnswer(code: string | undefined): Refusal {
 		case 'notMade':
 			return { ...unreachable, resends: ALWAYS, what: 'The AILabTools API cannot be reached', advice };
 		case 'notSecure':
-			return { ...unreachable, advice, what: 'No secure connection to the AILabTools API could be made' };
+			return { ...unreachable, what: 'No secure connection to the AILabTools API could be made', advice };
 		case 'lost':
 			return {
 				...unavailable,
