@@ -38,7 +38,7 @@ function merged({ situations, ...about }: Results): string {
 			...{ type: 'category', inverse: true, data: situations.map(({ name }) => name) },
 			...{ axisTick: { show: false }, axisLine: { show: false }, axisLabel: { fontSize: 13 } },
 		},
-		visualMap: { show: false, min: 0, max: 100, inRange: { color: ['#f8d7da', '#fff3cd', '#fff3cd', '#b7e4c7'] } },
+		visualMap: { show: false, min: 0, max: 100, inRange: { color: ['#f8d7da', '#fff3cd', '#b7e4c7'] } },
 		series: {
 			type: 'heatmap',
 			itemStyle: { borderColor: '#fff', borderWidth: 2 },
