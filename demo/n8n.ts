@@ -2,11 +2,10 @@
 import { resolve } from 'node:path';
 
 import { applyCredentials } from '../lab/n8n/examples';
-import { installN8n, NEWEST_N8N } from '../lab/n8n/installation';
+import { installShown, NEWEST_N8N } from '../lab/n8n/installation';
 import { createN8n, type Credential, type N8n } from '../lab/n8n/n8n';
 import { packTarball } from '../lab/n8n/pack';
 import { runProcess } from '../lab/n8n/processes';
-import { progressLine } from '../lab/n8n/progress';
 import { CREDENTIAL } from '../lab/n8n/workflows';
 import { OUTPUT_FOLDER, step, usesRealService, type Stage } from './stage';
 
@@ -26,9 +25,7 @@ export async function prepareN8n(
 	credentials: Credential[] = [],
 ): Promise<PreparedN8n> {
 	step(`Installing n8n ${NEWEST_N8N}, unless it is there: the first time takes five to ten minutes and 3 GB`);
-	const progress = progressLine();
-	const installation = await installN8n(NEWEST_N8N, progress.show);
-	progress.done();
+	const installation = await installShown(NEWEST_N8N);
 
 	step('Building this package, packing it as npm would, and installing it in n8n as a community node');
 	const cwd = resolve(__dirname, '..');

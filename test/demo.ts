@@ -8,7 +8,7 @@ import { runProcess, type Finished } from '../lab/n8n/processes';
 
 const project = resolve(__dirname, '..');
 
-// With both, Node warns on stderr; Jest sets FORCE_COLOR for its workers on a terminal.
+// Jest sets FORCE_COLOR for its workers on a terminal; if NO_COLOR is set too, Node warns of it on stderr.
 const NOTHING_OF_THE_USER = {
 	FORCE_COLOR: undefined,
 	AILABTOOLS_API_KEY: '',

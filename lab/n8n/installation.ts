@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { runProcess } from './processes';
+import { progressLine } from './progress';
 
 /** The versions that are tested. */
 export const NEWEST_N8N = '2.41.1';
@@ -98,6 +99,16 @@ export async function installN8n(version: N8nVersion, onProgress: (line: string)
 		return { version, node, script, env };
 	} finally {
 		await unlock();
+	}
+}
+
+/** The same, with its progress shown. */
+export async function installShown(version: N8nVersion): Promise<N8nInstallation> {
+	const progress = progressLine();
+	try {
+		return await installN8n(version, progress.show);
+	} finally {
+		progress.done();
 	}
 }
 

@@ -9,11 +9,10 @@ import type { ExecutionStatus, IBinaryData, INodeExecutionData, IRunExecutionDat
 import { SIMULATOR_KEY } from '../simulator/key';
 import { startSimulator, type SimulatorOptions } from '../simulator/simulator';
 import { onFailure } from './evidence';
-import { installN8n, NEWEST_N8N, type N8nVersion } from './installation';
+import { installShown, NEWEST_N8N, type N8nVersion } from './installation';
 import { createN8n, type N8n, type N8nServer, type Owner, type Workflow } from './n8n';
 import { packTarball } from './pack';
 import { freePort } from './processes';
-import { progressLine } from './progress';
 import { CREDENTIAL } from './workflows';
 
 const OUTPUT_FOLDER = resolve(__dirname, '../../test-output');
@@ -50,9 +49,7 @@ export async function openLab(options: LabOptions) {
 	for (const old of [folder, files]) await rm(old, { recursive: true, force: true });
 	await mkdir(files, { recursive: true });
 
-	const progress = progressLine();
-	const installation = await installN8n(version, progress.show);
-	progress.done();
+	const installation = await installShown(version);
 	const tarball = await packTarball();
 	const prepare = async (settings: NodeJS.ProcessEnv = {}, userFolder = join(folder, 'user')): Promise<N8n> =>
 		await createN8n({

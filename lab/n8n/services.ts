@@ -50,14 +50,8 @@ export async function startPostgres(): Promise<Service> {
 	const folder = await mkdtemp(join(tmpdir(), 'n8n-nodes-merge-portraits-postgres-'));
 	if (user) await chown(folder, user.uid, user.gid);
 	const data = join(folder, 'data');
-	await run(
-		join(programs, 'initdb'),
-		['--pgdata', data, '--username', 'n8n', '--auth', 'trust', '--no-sync', '--locale=C.UTF-8'],
-		{
-			cwd: folder,
-			...user,
-		},
-	);
+	const choices = ['--username', 'n8n', '--auth', 'trust', '--locale', 'C.UTF-8', '--no-sync'];
+	await run(join(programs, 'initdb'), ['--pgdata', data, ...choices], { cwd: folder, ...user });
 	const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: folder, fsync: 'off' };
 	const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 	const child = startDaemon(join(programs, 'postgres'), ['-D', data, '-p', String(port), ...args], {

@@ -1,13 +1,8 @@
-import { installN8n, NEWEST_N8N } from '../../lab/n8n/installation';
-import { progressLine } from '../../lab/n8n/progress';
+import { installShown, NEWEST_N8N } from '../../lab/n8n/installation';
 import { expectPictures, runDemo } from '../demo';
 
 // So that the demo itself has no installation's progress to tell.
-beforeAll(async () => {
-	const progress = progressLine();
-	await installN8n(NEWEST_N8N, progress.show);
-	progress.done();
-}, 1_200_000);
+beforeAll(async () => await installShown(NEWEST_N8N), 1_200_000);
 
 test('npm run demo -- --n8n leaves the pictures, merged in a whole n8n', async () => {
 	const run = await runDemo('demo-n8n', ['--n8n']);
