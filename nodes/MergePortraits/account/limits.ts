@@ -37,11 +37,11 @@ const REFUSAL_FADES = 0.8;
 const LAST_MERGE_COUNTS = 0.2;
 
 /**
- * After how many rounds with all places taken one more is tried: 12 at first (1 where a merge takes over a second), twice
+ * After how many rounds with all places taken one more is tried: 8 at first (1 where a merge takes over a second), twice
  * as many after each failed try.
  */
-const FIRST_TRY_AFTER = 12;
-const LAST_TRY_AFTER = 48;
+const FIRST_TRY_AFTER = 8;
+const LAST_TRY_AFTER = 32;
 
 /**
  * A refusal lowers the rate by a fifth, or less the longer it had held, but at least by a twentieth. A taken request raises
