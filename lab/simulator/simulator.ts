@@ -21,7 +21,7 @@ export const CREDITS_PATH = '/api/common/query-credits';
 /** What a merge request gets instead of its answer. Nothing is charged, except with `drip`. */
 export type Fault =
 	/** A failed answer in the documented form. */
-	| ({ kind: 'status'; retryAfterSeconds?: number } & Failure)
+	| ({ kind: 'status'; retryAfter?: string } & Failure)
 	/** The connection is reset. */
 	| { kind: 'reset' }
 	/** No answer, ever. */
@@ -196,7 +196,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 				return await exchange.ended();
 			case 'status': {
 				const answer = failed(exchange.record, injected);
-				if (injected.retryAfterSeconds !== undefined) answer.headers['retry-after'] = `${injected.retryAfterSeconds}`;
+				if (injected.retryAfter !== undefined) answer.headers['retry-after'] = injected.retryAfter;
 				return await exchange.send(answer);
 			}
 			case 'html':

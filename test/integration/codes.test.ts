@@ -305,10 +305,21 @@ describe('the line', () => {
 	});
 
 	it('is given the time that the service asks for with Retry-After', async () => {
-		const fault: Fault = { kind: 'status', code: 'UNKNOWN_ERROR', retryAfterSeconds: 20 };
+		const fault: Fault = { kind: 'status', code: 'UNKNOWN_ERROR', retryAfter: '20' };
 		const { clock } = await run((index) => (index === 0 ? fault : undefined));
 		expect(simulator.requests).toHaveLength(2);
 		expect(clock.now()).toBe(20_000);
+	});
+
+	it('is given until the date that the service asks for with Retry-After', async () => {
+		const retryAfter = new Date(Date.now() + 60_000).toUTCString();
+		const { clock } = await run((index) =>
+			index === 0 ? { kind: 'status', code: 'UNKNOWN_ERROR', retryAfter } : undefined,
+		);
+		expect(simulator.requests).toHaveLength(2);
+		// A date has whole seconds, and some time has passed.
+		expect(clock.now()).toBeGreaterThan(50_000);
+		expect(clock.now()).toBeLessThanOrEqual(60_000);
 	});
 
 	it('to an address where nobody listens is a fault of the account, once the retries are used up', async () => {

@@ -181,6 +181,15 @@ describe('one failure', () => {
 		expect(Object.keys(paidResults)).toHaveLength(merged);
 	});
 
+	it('is told of the first item that failed, not of the one that was answered first', async () => {
+		// The first waits to be sent again when the second ends the batch.
+		const faults: Fault[] = [{ kind: 'status', code: 'AI_SERVICE_ERROR', status: 502 }, noFace];
+		await start({ fault: (request) => faults[similarity(request) * 1000] });
+		const { task } = await run(2);
+		expect(task.error?.message).toBe('AILabTools could not process the pair for now [item 0]');
+		expect(simulator.requests).toHaveLength(2);
+	});
+
 	it('leaves every other item alone when On Error says to continue', async () => {
 		await start({ fault: refuse(4) });
 		const { items, task } = await run(10, { nodeSettings: { onError: 'continueRegularOutput' } });
@@ -250,7 +259,7 @@ describe('one failure', () => {
 describe('a cancelled execution', () => {
 	it.each<[string, Fault]>([
 		['ends the requests in flight', { kind: 'hang' }],
-		['does not wait for the next try', { kind: 'status', status: 429, retryAfterSeconds: 60 }],
+		['does not wait for the next try', { kind: 'status', status: 429, retryAfter: '60' }],
 	])('%s, and sends nothing more', async (_what, fault) => {
 		await start({ fault: () => fault });
 		let cancel = () => {};

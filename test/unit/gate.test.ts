@@ -124,6 +124,19 @@ test('who was refused goes before those that wait, and who comes later goes afte
 	expect(order).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
 });
 
+test('a refused pair goes before the pairs of its execution that were not sent yet', async () => {
+	const { gate, clock } = new Scene();
+	const lane = gate.openLane(1);
+	const [refused, other] = [await lane.turn(), await lane.turn()];
+	const place = await refused?.place();
+	const order: string[] = [];
+	const others = other?.place().then(() => order.push('other'));
+	if (place) refused?.answered(place, 'refused');
+	const again = refused?.place().then(() => order.push('refused'));
+	await clock.run(Promise.race([others, again]));
+	expect(order).toEqual(['refused']);
+});
+
 test('where more visitors come than there are places, neither they nor a batch are shut out', async () => {
 	const scene = new Scene(1);
 	const doneAt: Record<string, number> = {};
