@@ -1,6 +1,6 @@
 /**
  * A program of its own, so that the service's CPU is not counted: merges a batch in n8n's engine, by turns with a bare loop
- * and with the node, and prints what `execute` took. Arguments: base URL, folder with the pictures, pairs, rounds.
+ * and with the built node, and prints what `execute` took. Arguments: base URL, folder with the pictures, pairs, rounds.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,17 +11,17 @@ import type { IExecuteFunctions, INodeExecutionData, INodeType } from 'n8n-workf
 import { MergePortraits } from '../index.js';
 import { runInEngine, type InputFile } from '../lab/engine';
 import { SIMULATOR_KEY } from '../lab/simulator/key';
-import { mergeBatch } from '../nodes/MergePortraits/mergeBatch';
 import type { Overhead } from './results';
 import { AT_A_TIME } from './situations';
 
 const [baseUrl = '', folder = '', pairs, rounds] = process.argv.slice(2);
+const { description, execute: node } = new MergePortraits();
 
 async function main(): Promise<void> {
 	const cpu: Omit<Overhead, 'pictureBytes'> = { bareLoop: [], node: [] };
 	// The first round only warms up.
 	for (let round = 0; round <= Number(rounds); round++) {
-		const used = { bareLoop: await measure(bareLoop), node: await measure(mergeBatch) };
+		const used = { bareLoop: await measure(bareLoop), node: await measure(node) };
 		if (round === 0) continue;
 		cpu.bareLoop.push(used.bareLoop);
 		cpu.node.push(used.node);
@@ -33,9 +33,9 @@ async function main(): Promise<void> {
  * The least that merges a batch over n8n's own helpers: so many requests at a time, no checks, no retries, nothing
  * remembered, the template read once.
  */
-async function bareLoop(context: IExecuteFunctions): Promise<INodeExecutionData[]> {
-	const { helpers } = context;
-	const items = context.getInputData();
+async function bareLoop(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
+	const { helpers } = this;
+	const items = this.getInputData();
 	const output: INodeExecutionData[] = [];
 	const template = await helpers.getBinaryDataBuffer(0, 'template');
 	const url = `${baseUrl}/api/portrait/effects/face-fusion`;
@@ -48,31 +48,31 @@ async function bareLoop(context: IExecuteFunctions): Promise<INodeExecutionData[
 			body.append('image_template', template, { filename: 'template.jpg', contentType: 'image/jpeg' });
 			body.append('source_similarity', '0.5');
 			const options = { method: 'POST' as const, url, body };
-			const answer = await helpers.httpRequestWithAuthentication.call(context, 'aiLabToolsApi', options);
+			const answer = await helpers.httpRequestWithAuthentication.call(this, 'aiLabToolsApi', options);
 			const bytes = Buffer.from(answer.data.image, 'base64');
 			const data = await helpers.prepareBinaryData(bytes, 'merged.jpg', 'image/jpeg');
 			output[itemIndex] = { json, binary: { data }, pairedItem: { item: itemIndex } };
 		}
 	};
 	await Promise.all(Array.from({ length: AT_A_TIME }, work));
-	return output;
+	return [output];
 }
 
 /** Merges one batch. Gives the CPU that `execute` took of this process, user and system, in ms per pair. */
-async function measure(execute: (context: IExecuteFunctions) => Promise<INodeExecutionData[]>): Promise<number> {
+async function measure(execute: INodeType['execute']): Promise<number> {
 	let used = Number.NaN;
 	const nodeType: INodeType = {
-		description: new MergePortraits().description,
+		description,
 		async execute(this: IExecuteFunctions) {
 			const items = this.getInputData();
 			// One template for all, which any node before could have put on every item.
 			const [leader] = items;
 			for (const item of items) item.binary = { ...leader?.binary, ...item.binary };
 			const before = process.cpuUsage();
-			const output = await execute(this);
+			const output = await execute?.call(this);
 			const { user, system } = process.cpuUsage(before);
 			used = (user + system) / 1_000 / Number(pairs);
-			return [output];
+			return output ?? null;
 		},
 	};
 	const read = (name: string) => ({ bytes: readFileSync(join(folder, name)), fileName: name, mimeType: 'image/jpeg' });
@@ -90,7 +90,7 @@ async function measure(execute: (context: IExecuteFunctions) => Promise<INodeExe
 		nodeType,
 		items: Array.from({ length: Number(pairs) }, (_, pair) => ({ files: filesOf(pair) })),
 	});
-	if (items.length < Number(pairs)) throw new Error(`${execute.name} did not merge all pairs`);
+	if (items.length < Number(pairs)) throw new Error('Not all pairs were merged');
 	return used;
 }
 

@@ -1,4 +1,10 @@
-import { NodeOperationError, type IBinaryData, type IExecuteFunctions, type INodeExecutionData } from 'n8n-workflow';
+import {
+	NodeOperationError,
+	type IBinaryData,
+	type IExecuteFunctions,
+	type INode,
+	type INodeExecutionData,
+} from 'n8n-workflow';
 
 import { Accounts } from './account/accounts';
 import type { Lane, Turn } from './account/gate';
@@ -64,7 +70,7 @@ export async function mergeBatch(
 		const node = context.getNode();
 		const failure = thrownFailure(node, 0, error);
 		if (!isAgentTool(node)) throw failure.error;
-		return context.getInputData().map((input, itemIndex) => failureItem(context, itemIndex, failure, input));
+		return context.getInputData().map((input, itemIndex) => failureItem(node, itemIndex, failure, input));
 	}
 	return await batch.run();
 }
@@ -80,6 +86,8 @@ const endedAs =
 		'kind' in outcome ? outcome : { result: outcome, fileName, reused };
 
 class Batch {
+	/** Fetched once, because n8n copies it each time. */
+	private readonly node: INode;
 	private readonly items: INodeExecutionData[];
 	private readonly output: INodeExecutionData[] = [];
 	private readonly failures = new Map<number, Failure>();
@@ -104,11 +112,12 @@ class Batch {
 	) {
 		const { accounts } = surroundings;
 		const { id, gate } = accounts.find(credential);
+		this.node = context.getNode();
 		this.items = context.getInputData();
 		this.accountId = id;
 		this.links = new DownloadLinks(context);
 		this.signal = context.getExecutionCancelSignal();
-		this.continues = context.continueOnFail() || isAgentTool(context.getNode());
+		this.continues = context.continueOnFail() || isAgentTool(this.node);
 		const memory = context.getContext('node');
 		// After all that may throw, because only `run` closes it.
 		this.lane = gate.openLane(maxConcurrency);
@@ -129,7 +138,7 @@ class Batch {
 			this.lane.close();
 		}
 		if (this.signal?.aborted) {
-			throw new NodeOperationError(this.context.getNode(), 'The execution was cancelled', {
+			throw new NodeOperationError(this.node, 'The execution was cancelled', {
 				description: this.progress(),
 			});
 		}
@@ -278,18 +287,18 @@ class Batch {
 	}
 
 	private settle(itemIndex: number, outcome: Outcome): void {
-		const { context } = this;
+		const { node } = this;
 		const input = this.items[itemIndex] ?? { json: {} };
 		if (meetsEveryPair(outcome)) this.endedFor ??= outcome;
 		if (endsBatch(outcome, this.continues)) this.lane.close();
-		const failure = failureOf(context.getNode(), itemIndex, outcome);
+		const failure = failureOf(node, itemIndex, outcome);
 		if (failure !== undefined) {
 			this.failures.set(itemIndex, failure);
-			this.output[itemIndex] = failureItem(context, itemIndex, failure, input);
+			this.output[itemIndex] = failureItem(node, itemIndex, failure, input);
 		} else if (outcome.kind === 'merged') {
 			this.merged++;
 			if (outcome.reused) this.reused++;
-			this.output[itemIndex] = mergedItem(context, itemIndex, outcome, input);
+			this.output[itemIndex] = mergedItem(node, itemIndex, outcome, input);
 		} else {
 			return;
 		}

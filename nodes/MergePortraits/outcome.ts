@@ -1,11 +1,4 @@
-import {
-	NodeApiError,
-	NodeOperationError,
-	type IDataObject,
-	type IExecuteFunctions,
-	type INode,
-	type INodeExecutionData,
-} from 'n8n-workflow';
+import { NodeApiError, NodeOperationError, type IDataObject, type INode, type INodeExecutionData } from 'n8n-workflow';
 
 import type { PaidResult } from './account/results';
 import { isAgentTool, tellFailure, tellPicture } from './agentTool';
@@ -164,7 +157,7 @@ export function outputBaseName({ fileName }: MergeRequest, { baseName = '' }: In
 
 /** The output item of a merged pair, the merged picture before the input's binaries. */
 export function mergedItem(
-	context: IExecuteFunctions,
+	node: INode,
 	itemIndex: number,
 	{ request, fileName, result, reused, downloadUrl }: Extract<Outcome, { kind: 'merged' }>,
 	input: INodeExecutionData,
@@ -173,7 +166,7 @@ export function mergedItem(
 	const { requestId, logId, attempts, extension } = result;
 	const picture = { ...result.binary, fileName: `${fileName}.${extension}` };
 	const pairedItem = { item: itemIndex };
-	if (isAgentTool(context.getNode())) {
+	if (isAgentTool(node)) {
 		const json = tellPicture(picture, result, similarity, downloadUrl);
 		return { json, binary: { [outputField]: picture }, pairedItem };
 	}
@@ -189,15 +182,15 @@ export function mergedItem(
 
 /** The output item of a failure, in place of its input item. */
 export function failureItem(
-	context: IExecuteFunctions,
+	node: INode,
 	itemIndex: number,
 	{ error, fields }: Failure,
 	input: INodeExecutionData,
 ): INodeExecutionData {
 	const pairedItem = { item: itemIndex };
-	if (isAgentTool(context.getNode())) return { json: tellFailure(error), pairedItem };
+	if (isAgentTool(node)) return { json: tellFailure(error), pairedItem };
 	const item = { ...input, json: { ...input.json, ...fields }, pairedItem };
-	if (context.getNode().onError === 'continueErrorOutput') {
+	if (node.onError === 'continueErrorOutput') {
 		// n8n moves copies of items that carry an error to the error output, and replaces the json of a copy that still
 		// carries it with the message alone. A property that is not enumerable is not copied.
 		Object.defineProperty(item, 'error', { value: error, enumerable: false });

@@ -343,6 +343,6 @@ export class Limits {
 	}
 
 	private countSince(time: number): number {
-		return this.sends.filter(({ at }) => at > time).length;
+		return this.sends.length - 1 - this.sends.findLastIndex(({ at }) => at <= time);
 	}
 }
