@@ -35,7 +35,7 @@ import {
 
 import { AiLabToolsApi } from '../credentials/AiLabToolsApi.credentials';
 import { Accounts } from '../nodes/MergePortraits/account/accounts';
-import { systemClock } from '../nodes/MergePortraits/clock';
+import { systemClock } from '../nodes/MergePortraits/base/clock';
 import { mergeBatch, type Surroundings } from '../nodes/MergePortraits/mergeBatch';
 // Without its extension, tsx finds MergePortraits.node.json.
 import { MergePortraits } from '../nodes/MergePortraits/MergePortraits.node.ts';

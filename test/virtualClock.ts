@@ -1,4 +1,4 @@
-import type { Clock } from '../nodes/MergePortraits/clock';
+import type { Clock } from '../nodes/MergePortraits/base/clock';
 
 /** A clock that jumps to the next moment at which somebody waits, so that hours pass in milliseconds. */
 export class VirtualClock implements Clock {

@@ -7,7 +7,7 @@ import {
 } from 'n8n-workflow';
 
 import { mergeBatch } from './mergeBatch';
-import { properties } from './parameters';
+import { properties } from './input/parameters';
 
 /** Uses the raw parameter: the canvas cannot resolve an expression in it, and the subtitle would be empty. */
 const subtitle =

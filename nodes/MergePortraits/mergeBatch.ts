@@ -8,15 +8,15 @@ import {
 
 import { Accounts } from './account/accounts';
 import type { Lane, Turn } from './account/gate';
-import { fingerprint, PaidResults, type PaidResult, type PictureStore } from './account/results';
+import { fingerprint, PaidResults, type PaidResult, type PictureStore } from './paid/results';
 import { send } from './account/send';
-import { isAgentTool } from './agentTool';
+import { isAgentTool } from './output/agentTool';
 import type { MergedPicture } from './api/answer';
-import { readCredential, type Credential } from './api/credential';
+import { readCredential, type Credential } from './input/credential';
 import { faceFusion, type FaceFusionRequest } from './api/faceFusion';
-import { retryDelay } from './backoff';
-import { systemClock, type Clock } from './clock';
-import { DownloadLinks } from './downloadLink';
+import { retryDelay } from './base/backoff';
+import { systemClock, type Clock } from './base/clock';
+import { DownloadLinks } from './pictures/downloadLink';
 import {
 	endsBatch,
 	failureItem,
@@ -28,8 +28,8 @@ import {
 	type Failure,
 	type HeldBackFor,
 	type Outcome,
-} from './outcome';
-import { readMaxConcurrency, readMergeRequest, type MergeRequest } from './parameters';
+} from './output/outcome';
+import { readMaxConcurrency, readMergeRequest, type MergeRequest } from './input/request';
 import { readImageHeader } from './pictures/imageHeader';
 import type { ImageRole } from './pictures/imageRequirements';
 import { InputPictures } from './pictures/inputPictures';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import { readAnswer } from '../../nodes/MergePortraits/api/answer';
-import { networkCode } from '../../nodes/MergePortraits/http';
+import { networkCode } from '../../nodes/MergePortraits/base/http';
 
 const apiKey = ['key', 'of+an=account'].join('/');
 

@@ -1,7 +1,7 @@
 import { Accounts } from '../../nodes/MergePortraits/account/accounts';
 import { Gate, type Lane, type Turn } from '../../nodes/MergePortraits/account/gate';
 import { Limits, type Sent, type Verdict } from '../../nodes/MergePortraits/account/limits';
-import { KnownResults } from '../../nodes/MergePortraits/account/results';
+import { KnownResults } from '../../nodes/MergePortraits/paid/results';
 import { VirtualClock } from '../virtualClock';
 
 const SERVICE_MS = 1_000;

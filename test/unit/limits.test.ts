@@ -1,6 +1,6 @@
 import { Gate } from '../../nodes/MergePortraits/account/gate';
 import { Limits, type Verdict } from '../../nodes/MergePortraits/account/limits';
-import { PATIENCE_MS } from '../../nodes/MergePortraits/backoff';
+import { PATIENCE_MS } from '../../nodes/MergePortraits/base/backoff';
 import { VirtualClock } from '../virtualClock';
 
 /** How requests per second are counted: in any second, in seconds of the service's clock, or as tokens that come back evenly. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { INodeProperties } from 'n8n-workflow';
 
 import { imageRequirements } from '../../nodes/MergePortraits/pictures/imageRequirements';
-import { properties } from '../../nodes/MergePortraits/parameters';
+import { properties } from '../../nodes/MergePortraits/input/parameters';
 import { N8N_VERSIONS } from '../../lab/n8n/installation';
 
 const project = join(__dirname, '../..');

@@ -1,11 +1,6 @@
 import type { IBinaryData } from 'n8n-workflow';
 
-import {
-	KnownResults,
-	PaidResults,
-	type PaidResult,
-	type PictureStore,
-} from '../../nodes/MergePortraits/account/results';
+import { KnownResults, PaidResults, type PaidResult, type PictureStore } from '../../nodes/MergePortraits/paid/results';
 
 const result = (id: string | undefined): PaidResult => ({
 	binary: { data: '', mimeType: 'image/jpeg', ...(id !== undefined && { id }) },

@@ -2,7 +2,7 @@ import { Gate } from '../../nodes/MergePortraits/account/gate';
 import { Limits } from '../../nodes/MergePortraits/account/limits';
 import { send } from '../../nodes/MergePortraits/account/send';
 import { noAnswer, ruleFor, timedOut, type Refusal } from '../../nodes/MergePortraits/api/codes';
-import { retryDelay } from '../../nodes/MergePortraits/backoff';
+import { retryDelay } from '../../nodes/MergePortraits/base/backoff';
 import { VirtualClock } from '../virtualClock';
 
 const serviceFault: Refusal = ruleFor(502, 'AI_SERVICE_ERROR');

@@ -1,10 +1,10 @@
 import { createHash } from 'crypto';
 
-import type { Credential } from '../api/credential';
-import type { Clock } from '../clock';
+import type { Credential } from '../input/credential';
+import type { Clock } from '../base/clock';
 import { Gate } from './gate';
 import { Limits } from './limits';
-import { KnownResults } from './results';
+import { KnownResults } from '../paid/results';
 
 /** What was learned of an account's limits is forgotten after this long without an execution: they may have changed. */
 const IDLE_MS = 10 * 60_000;

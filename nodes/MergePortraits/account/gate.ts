@@ -1,4 +1,4 @@
-import type { Clock } from '../clock';
+import type { Clock } from '../base/clock';
 import type { Limits, Sent, Verdict } from './limits';
 
 /** How many more pairs than the account takes at a time may be read and waiting, so that one is ready for a free place. */

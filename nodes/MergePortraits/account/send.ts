@@ -1,6 +1,6 @@
 import type { Refusal } from '../api/codes';
-import { PATIENCE_MS, retryDelay } from '../backoff';
-import type { Clock } from '../clock';
+import { PATIENCE_MS, retryDelay } from '../base/backoff';
+import type { Clock } from '../base/clock';
 import type { Turn } from './gate';
 import type { Verdict } from './limits';
 

@@ -1,4 +1,4 @@
-import { connectionFault } from '../http';
+import { connectionFault } from '../base/http';
 import { editImageAdvice, formatList, imageRequirements } from '../pictures/imageRequirements';
 
 /**

@@ -1,8 +1,8 @@
 import FormData from 'form-data';
 import type { IExecuteFunctions, IHttpRequestOptions } from 'n8n-workflow';
 
-import type { Clock } from '../clock';
-import { isStreamedResponse, networkCode, readBody, withDeadline } from '../http';
+import type { Clock } from '../base/clock';
+import { isStreamedResponse, networkCode, readBody, withDeadline } from '../base/http';
 import { readAnswer, type Answer, type MergedPicture } from './answer';
 import { noAnswer, timedOut, unusableAnswer, type Refusal } from './codes';
 

@@ -1,6 +1,6 @@
 import { sanitizeFilename, type IBinaryData, type INodeExecutionData } from 'n8n-workflow';
 
-import { isRecord } from '../http';
+import { isRecord } from '../base/http';
 
 /** What a binary field parameter means in an item. */
 export type FoundBinary =

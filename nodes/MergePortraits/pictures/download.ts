@@ -1,7 +1,7 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
-import { retryDelay } from '../backoff';
-import type { Clock } from '../clock';
+import { retryDelay } from '../base/backoff';
+import type { Clock } from '../base/clock';
 import {
 	causes,
 	connectionFault,
@@ -10,7 +10,7 @@ import {
 	readBody,
 	withDeadline,
 	type StreamedResponse,
-} from '../http';
+} from '../base/http';
 import { imageFormat } from './imageHeader';
 import { imageRequirements, tooLarge, type Violation } from './imageRequirements';
 

@@ -2,7 +2,7 @@ import { createHash } from 'crypto';
 import { NodeOperationError, type IBinaryData, type IExecuteFunctions } from 'n8n-workflow';
 
 import type { Picture } from '../api/faceFusion';
-import type { Clock } from '../clock';
+import type { Clock } from '../base/clock';
 import { download, type FailedDownload } from './download';
 import { imageFormat } from './imageHeader';
 import { checkFileSize, checkImage, checkNotEmpty, type ImageRole, type Violation } from './imageRequirements';

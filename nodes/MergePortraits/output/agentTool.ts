@@ -1,6 +1,6 @@
 import type { IBinaryData, IDataObject, INode } from 'n8n-workflow';
 
-import type { PaidResult } from './account/results';
+import type { PaidResult } from '../paid/results';
 
 /**
  * Whether the node runs as an AI agent's tool, for which n8n creates a separate node type. Its `isToolExecution` misses AI

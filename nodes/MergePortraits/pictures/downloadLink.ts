@@ -1,7 +1,7 @@
 import { NodeOperationError, type IBinaryData, type IExecuteFunctions } from 'n8n-workflow';
 
-import { isAgentTool } from './agentTool';
-import { labels, type LinkLifetime } from './parameters';
+import { isAgentTool } from '../output/agentTool';
+import { labels, type LinkLifetime } from '../input/parameters';
 
 /** Links to pictures in n8n's binary store. Anybody can open them until they expire. */
 export class DownloadLinks {

@@ -1,11 +1,11 @@
 import { NodeApiError, NodeOperationError, type IDataObject, type INode, type INodeExecutionData } from 'n8n-workflow';
 
-import type { PaidResult } from './account/results';
+import type { PaidResult } from '../paid/results';
 import { isAgentTool, tellFailure, tellPicture } from './agentTool';
-import { refusalForVisitor, type Refusal } from './api/codes';
-import type { MergeRequest } from './parameters';
-import { violationsForVisitor } from './pictures/imageRequirements';
-import type { InputPicture, UnfitPicture } from './pictures/inputPictures';
+import { refusalForVisitor, type Refusal } from '../api/codes';
+import type { MergeRequest } from '../input/request';
+import { violationsForVisitor } from '../pictures/imageRequirements';
+import type { InputPicture, UnfitPicture } from '../pictures/inputPictures';
 
 /** What became of an item. */
 export type Outcome =
