@@ -1,4 +1,4 @@
-import { isRecord } from '../base/http';
+import { isRecord } from '../base/values';
 import { imageFormat, type ImageFormat } from '../pictures/imageHeader';
 import { ruleFor, unusableAnswer, type Refusal } from './codes';
 

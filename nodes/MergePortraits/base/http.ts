@@ -1,4 +1,5 @@
 import type { Clock } from './clock';
+import { isRecord } from './values';
 
 /** What n8n's HTTP helpers return for `encoding: 'stream'` with `returnFullResponse`. */
 export interface StreamedResponse {
@@ -67,6 +68,3 @@ export function causes(error: unknown): Array<Record<string, unknown>> {
 	for (let cause = error; isRecord(cause) && !found.includes(cause); cause = cause.cause) found.push(cause);
 	return found;
 }
-
-export const isRecord = (value: unknown): value is Record<string, unknown> =>
-	typeof value === 'object' && value !== null;

@@ -1,6 +1,6 @@
 import { sanitizeFilename, type IBinaryData, type INodeExecutionData } from 'n8n-workflow';
 
-import { isRecord } from '../base/http';
+import { isRecord } from '../base/values';
 
 /** What a binary field parameter means in an item. */
 export type FoundBinary =
