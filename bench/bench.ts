@@ -10,10 +10,9 @@ import { join, resolve } from 'node:path';
 
 import { format, resolveConfig } from 'prettier';
 
-import { CACHE_FOLDER, installN8n, NEWEST_N8N, type N8nInstallation } from '../lab/n8n/installation';
 import { packTarball } from '../lab/n8n/pack';
 import { runProcess } from '../lab/n8n/processes';
-import { progressLine } from '../lab/n8n/progress';
+import { CACHE_FOLDER, installN8n, NEWEST_N8N, progressLine, type N8nInstallation } from '../lab/n8n/installation';
 import { drawCharts } from './charts';
 import { expectations, serverExpectations, timedExpectations, type Expectation } from './expectations';
 import { prepareMeasuring, type Figures } from './measure';

@@ -1,7 +1,7 @@
 /** The results as pictures, SVG. */
 import { init, type EChartsCoreOption } from 'echarts';
 
-import { first } from '../lab/first';
+import { first } from '../lab/required';
 import type { ContestantId } from './contestants';
 import type { Figures } from './measure';
 import { byPairs, figure, FIGURES, shortly, type Column, type Results, type SituationResult } from './results';

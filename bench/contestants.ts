@@ -1,7 +1,7 @@
 /** The same work as workflows: what users build without this package, and with it. */
 import type { IDataObject } from 'n8n-workflow';
 
-import { first } from '../lab/first';
+import { first } from '../lab/required';
 import { chosen, type Workflow } from '../lab/n8n/n8n';
 import { chain, CREDENTIAL, node, readFiles, start, to, type NodeSettings } from '../lab/n8n/workflows';
 import { PICTURES_FOLDER } from './pictures';

@@ -10,7 +10,7 @@ import type { IExecuteFunctions, INodeExecutionData, INodeType } from 'n8n-workf
 
 import { MergePortraits } from '../index.js';
 import { runInEngine, type InputFile } from '../lab/engine';
-import { SIMULATOR_KEY } from '../lab/simulator/key';
+import { SIMULATOR_KEY } from '../lab/simulator/simulator';
 import type { Overhead } from './results';
 import { AT_A_TIME } from './situations';
 

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { openLab, type Lab } from '../lab/n8n/lab';
-import { SIMULATOR_KEY } from '../lab/simulator/key';
 import { openQueueLab } from '../lab/n8n/queueLab';
 import { sha256 } from '../lab/simulator/exchange';
-import { startSimulator, type RecordedRequest, type Simulator } from '../lab/simulator/simulator';
+import { SIMULATOR_KEY, startSimulator, type RecordedRequest, type Simulator } from '../lab/simulator/simulator';
 import { makePictures, PICTURES_FOLDER } from './pictures';
 import type { ServerResult } from './results';
 import {

@@ -10,8 +10,8 @@ import type { IRun } from 'n8n-workflow';
 
 import { CACHE_FOLDER } from '../lab/n8n/installation';
 import { contactSheet } from './contactSheet';
-import { prepareEngine } from './engine';
-import { prepareN8n } from './n8n';
+import { prepareEngine } from './inEngine';
+import { prepareN8n } from './inN8n';
 import { atEnd, main, OUTPUT_FOLDER, setStage, step, usesRealService, type Stage } from './stage';
 
 const SHEET = join(OUTPUT_FOLDER, 'contact-sheet.png');

@@ -9,9 +9,9 @@ import type { Owner } from '../lab/n8n/n8n';
 import { freePort } from '../lab/n8n/processes';
 import { hasGraphicsMagick } from '../lab/n8n/services';
 import { portrait } from '../lab/portraits';
-import { startCounterparts } from '../lab/services/counterparts';
-import { requestLine } from '../lab/simulator/requestLine';
-import { prepareN8n } from './n8n';
+import { startCounterparts } from '../lab/counterparts/counterparts';
+import { requestLine } from '../lab/simulator/simulator';
+import { prepareN8n } from './inN8n';
 import { atEnd, main, OUTPUT_FOLDER, setStage, step, usesRealService } from './stage';
 
 void main(async () => {

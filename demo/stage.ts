@@ -7,8 +7,7 @@ import { applyCredentials, applySettings, EXAMPLES_FOLDER, readExample, type Exa
 import { freePort } from '../lab/n8n/processes';
 import { CREDENTIAL } from '../lab/n8n/workflows';
 import { portrait, SHOWN } from '../lab/portraits';
-import { SIMULATOR_KEY } from '../lab/simulator/key';
-import { startSimulator, type RecordedRequest } from '../lab/simulator/simulator';
+import { type RecordedRequest, SIMULATOR_KEY, startSimulator } from '../lab/simulator/simulator';
 
 /** Git-ignored, in the project, where npm runs its scripts. The pictures, and what the workflows make of them. */
 export const OUTPUT_FOLDER = resolve('demo-output');

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { json } from 'node:stream/consumers';
 
-import { portOf } from './port';
+import { portOf } from './required';
 
 interface Message {
 	role: string;

@@ -39,7 +39,6 @@ import { systemClock } from '../nodes/MergePortraits/base/clock';
 import { mergeBatch, type Surroundings } from '../nodes/MergePortraits/mergeBatch';
 // Without its extension, tsx finds MergePortraits.node.json.
 import { MergePortraits } from '../nodes/MergePortraits/MergePortraits.node.ts';
-import { SIMULATOR_KEY } from './simulator/key';
 
 /** Where n8n keeps binary data: in memory, or on disk. */
 export type BinaryMode = 'default' | 'filesystem';
@@ -145,7 +144,7 @@ export async function runInEngine(options: EngineOptions): Promise<EngineResult>
 		parameters: {},
 	});
 	const run = await runWorkflow({
-		credentials: { apiKey: SIMULATOR_KEY, baseUrl: 'http://127.0.0.1:1' },
+		credentials: { apiKey: 'no-key', baseUrl: 'http://127.0.0.1:1' },
 		...rest,
 		start: SOURCE,
 		types: { source: new Source(given), mergePortraits: nodeType },

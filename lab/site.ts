@@ -1,7 +1,7 @@
 /** A web site that is not AILabTools, as it may stand anywhere: what it was asked, and how far it got with its answers. */
 import { createServer, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
 
-import { portOf } from './port';
+import { portOf } from './required';
 
 export interface SiteAnswer {
 	/** Default 200. */

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import sharp from 'sharp';
 
-import { first } from '../first';
+import { first } from '../required';
 import type { Editor } from './editor';
 import type { Example } from './examples';
 

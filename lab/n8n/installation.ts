@@ -5,7 +5,6 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { runProcess } from './processes';
-import { progressLine } from './progress';
 
 /** The versions that are tested. */
 export const NEWEST_N8N = '2.41.1';
@@ -110,6 +109,22 @@ export async function installShown(version: N8nVersion): Promise<N8nInstallation
 	} finally {
 		progress.done();
 	}
+}
+
+/** Shows long work: a line that replaces itself on a terminal, elsewhere a line about every 15 seconds. */
+export function progressLine(): { show(line: string): void; done(): void } {
+	let lastShown = 0;
+	return {
+		show(line) {
+			if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line.slice(0, (process.stderr.columns || 80) - 1)}`);
+			else if (Date.now() - lastShown >= 15_000) process.stderr.write(`${line}\n`);
+			else return;
+			lastShown = Date.now();
+		},
+		done() {
+			if (process.stderr.isTTY && lastShown > 0) process.stderr.write('\r\u001b[K');
+		},
+	};
 }
 
 const QUIET = ['--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error'];

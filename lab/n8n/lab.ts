@@ -6,8 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ExecutionStatus, IBinaryData, INodeExecutionData, IRunExecutionData, ITaskData } from 'n8n-workflow';
 
-import { SIMULATOR_KEY } from '../simulator/key';
-import { startSimulator, type SimulatorOptions } from '../simulator/simulator';
+import { SIMULATOR_KEY, startSimulator, type SimulatorOptions } from '../simulator/simulator';
 import { onFailure } from './evidence';
 import { installShown, NEWEST_N8N, type N8nVersion } from './installation';
 import { createN8n, type N8n, type N8nServer, type Owner, type Workflow } from './n8n';

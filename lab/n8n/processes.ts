@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-import { portOf } from '../port';
+import { portOf } from '../required';
 
 export interface Finished {
 	exitCode: number;

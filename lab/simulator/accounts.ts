@@ -1,6 +1,9 @@
 /** An account with the service: its credits, and how many requests it may have at a time and per second. */
 import { MERGE_CREDITS, Refusal } from './rules';
 
+/** The key of the simulator's account, unless it is given others. */
+export const SIMULATOR_KEY = 'simulator-key';
+
 export interface AccountOptions {
 	key: string;
 	/** The balance; a merge costs 8; default Infinity. */

@@ -1,8 +1,6 @@
 /** `npm run simulator`: a simulator to try the node against by hand, without an account and without paying. */
 import { parseArgs } from 'node:util';
-import { SIMULATOR_KEY } from './key';
-import { requestLine } from './requestLine';
-import { CREDITS_PATH, MERGE_PATH, startSimulator } from './simulator';
+import { CREDITS_PATH, MERGE_PATH, requestLine, SIMULATOR_KEY, startSimulator } from './simulator';
 
 const HELP = `A stand-in for the AILabTools service on this machine.
 

@@ -5,15 +5,14 @@
 import { once, setMaxListeners } from 'node:events';
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { portOf } from '../port';
-import { Account, type AccountOptions } from './accounts';
+import { portOf } from '../required';
+import { Account, SIMULATOR_KEY, type AccountOptions } from './accounts';
 import { blend, encode } from './blend';
 import { Exchange, sha256, type Answer, type RecordedRequest, type UploadedFile } from './exchange';
-import { SIMULATOR_KEY } from './key';
 import { checkForm, checkPicture, failure, Refusal, success, type AnswerShape, type Failure } from './rules';
 
-export type { AccountOptions } from './accounts';
-export type { RecordedFile, RecordedRequest } from './exchange';
+export { SIMULATOR_KEY, type AccountOptions } from './accounts';
+export { requestLine, type RecordedFile, type RecordedRequest } from './exchange';
 
 export const MERGE_PATH = '/api/portrait/effects/face-fusion';
 export const CREDITS_PATH = '/api/common/query-credits';

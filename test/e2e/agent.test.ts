@@ -5,7 +5,7 @@ import { startChatModel, toldOf, type ChatModel } from '../../lab/chatModel';
 import { NEWEST_N8N } from '../../lab/n8n/installation';
 import { openLab, type Lab } from '../../lab/n8n/lab';
 import { AGENT, agent, CHAT_CREDENTIAL, MERGE, type NodeSettings, readFiles, start, to } from '../../lab/n8n/workflows';
-import { SIMULATOR_KEY } from '../../lab/simulator/key';
+import { SIMULATOR_KEY } from '../../lab/simulator/simulator';
 import { startSite, type Site } from '../../lab/site';
 import { faceless, portrait } from '../../lab/portraits';
 import { sha256 } from '../../lab/simulator/exchange';

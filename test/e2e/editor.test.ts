@@ -11,7 +11,7 @@ import { NEWEST_N8N } from '../../lab/n8n/installation';
 import { openLab, type Lab } from '../../lab/n8n/lab';
 import { faceless, portrait, SHOWN } from '../../lab/portraits';
 import { sha256 } from '../../lab/simulator/exchange';
-import { SIMULATOR_KEY } from '../../lab/simulator/key';
+import { SIMULATOR_KEY } from '../../lab/simulator/simulator';
 import { chain, MERGE, mergePortraits, readFiles, start } from '../../lab/n8n/workflows';
 
 describe(`n8n ${NEWEST_N8N} in a browser`, () => {

@@ -7,9 +7,8 @@ import type { INode, INodeTypeDescription } from 'n8n-workflow';
 import type { Locator } from 'playwright-core';
 import sharp from 'sharp';
 
-import { first } from '../../lab/first';
+import { first } from '../../lab/required';
 import { sha256 } from '../../lab/simulator/exchange';
-import { SIMULATOR_KEY } from '../../lab/simulator/key';
 import { importInEditor, pictureCanvas, warnings } from '../../lab/n8n/canvas';
 import { applyCredentials, EXAMPLES_FOLDER, readExample, withSettings, type Example } from '../../lab/n8n/examples';
 import { DOCS_IMAGES, openEditor, SCREENSHOT_FOLDER, type Editor } from '../../lab/n8n/editor';
@@ -21,8 +20,8 @@ import { CHAT_CREDENTIAL, CREDENTIAL } from '../../lab/n8n/workflows';
 import { PHOTOS } from '../../lab/photos';
 import { startSite, type Site } from '../../lab/site';
 import { faceless, portrait } from '../../lab/portraits';
-import type { RecordedRequest } from '../../lab/simulator/simulator';
-import { BUCKET, startCounterparts, type Counterparts } from '../../lab/services/counterparts';
+import { SIMULATOR_KEY, type RecordedRequest } from '../../lab/simulator/simulator';
+import { BUCKET, startCounterparts, type Counterparts } from '../../lab/counterparts/counterparts';
 
 const EXAMPLES = [
 	'first-merge',

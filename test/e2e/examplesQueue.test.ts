@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { first } from '../../lab/first';
+import { first } from '../../lab/required';
 import { sha256 } from '../../lab/simulator/exchange';
 import { applyCredentials, readExample, withSettings } from '../../lab/n8n/examples';
 import type { Lab } from '../../lab/n8n/lab';
@@ -10,7 +10,7 @@ import type { Credential } from '../../lab/n8n/n8n';
 import { CREDENTIAL } from '../../lab/n8n/workflows';
 import { openQueueLab } from '../../lab/n8n/queueLab';
 import { portrait } from '../../lab/portraits';
-import { CHUNK_KEY } from '../../lab/services/counterparts';
+import { CHUNK_KEY } from '../../lab/counterparts/counterparts';
 
 const PORTRAITS = 24;
 const SIDE = { width: 240, height: 240 };

@@ -5,15 +5,14 @@ import type { INodeExecutionData, INodeProperties, INodeTypeDescription } from '
 import sharp from 'sharp';
 
 import { startChatModel, toldOf, type ChatModel } from '../../lab/chatModel';
-import { first } from '../../lab/first';
+import { first } from '../../lab/required';
 import { sha256 } from '../../lab/simulator/exchange';
-import { SIMULATOR_KEY } from '../../lab/simulator/key';
 import { N8N_VERSIONS, NEWEST_N8N } from '../../lab/n8n/installation';
 import { openLab, type Lab } from '../../lab/n8n/lab';
 import { freePort } from '../../lab/n8n/processes';
 import { startSite, type Site, type SiteAnswer } from '../../lab/site';
 import { faceless, portrait } from '../../lab/portraits';
-import type { RecordedRequest } from '../../lab/simulator/simulator';
+import { SIMULATOR_KEY, type RecordedRequest } from '../../lab/simulator/simulator';
 import {
 	AGENT,
 	agent,

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ExecutionStatus, INodeExecutionData } from 'n8n-workflow';
 
-import { first } from '../../lab/first';
+import { first } from '../../lab/required';
 import { NEWEST_N8N } from '../../lab/n8n/installation';
 import type { Lab } from '../../lab/n8n/lab';
 import { openQueueLab } from '../../lab/n8n/queueLab';

@@ -12,7 +12,7 @@ import { openLab, type Lab } from '../../lab/n8n/lab';
 import { runProcess } from '../../lab/n8n/processes';
 import { portrait } from '../../lab/portraits';
 import { sha256 } from '../../lab/simulator/exchange';
-import { SIMULATOR_KEY } from '../../lab/simulator/key';
+import { SIMULATOR_KEY } from '../../lab/simulator/simulator';
 import { batch, CREDENTIAL, MERGE, node, to } from '../../lab/n8n/workflows';
 
 const THEIR_KEY = 'their-key';

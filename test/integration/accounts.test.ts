@@ -6,9 +6,8 @@ import { sleep, type INodeExecutionData, type INodeParameters, type INodeType } 
 
 import { Accounts } from '../../nodes/MergePortraits/account/accounts';
 import { nodeOfProcess, type EngineOptions, type EngineResult } from '../../lab/engine';
-import { SIMULATOR_KEY } from '../../lab/simulator/key';
-import { portOf } from '../../lab/port';
-import type { SimulatorOptions } from '../../lab/simulator/simulator';
+import { portOf } from '../../lab/required';
+import { SIMULATOR_KEY, type SimulatorOptions } from '../../lab/simulator/simulator';
 import { SkippingClock } from '../virtualClock';
 import { failToStore, files, pairs, restart, run, simulator } from './withSimulator';
 

@@ -2,8 +2,7 @@ import type { INodeExecutionData } from 'n8n-workflow';
 
 import { codeRules, refusalForVisitor } from '../../nodes/MergePortraits/api/codes';
 import { documentedStatus } from '../../lab/simulator/codes';
-import { SIMULATOR_KEY } from '../../lab/simulator/key';
-import type { Fault } from '../../lab/simulator/simulator';
+import { SIMULATOR_KEY, type Fault } from '../../lab/simulator/simulator';
 import { SkippingClock } from '../virtualClock';
 import { nodeOfProcess, type EngineOptions } from '../../lab/engine';
 import { files, run as runNode, simulator } from './withSimulator';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-import { portOf } from '../../lab/port';
+import { portOf } from '../../lab/required';
 import { expectPictures, runDemo } from '../demo';
 
 test('npm run demo leaves the pictures and says what stood in for what', async () => {

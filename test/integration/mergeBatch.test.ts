@@ -4,8 +4,7 @@ import { sleep, type INodeExecutionData, type IRunExecutionData } from 'n8n-work
 
 import { sha256 } from '../../lab/simulator/exchange';
 import { faceless, portrait } from '../../lab/portraits';
-import { SIMULATOR_KEY } from '../../lab/simulator/key';
-import type { Fault, RecordedRequest, SimulatorOptions } from '../../lab/simulator/simulator';
+import { SIMULATOR_KEY, type Fault, type RecordedRequest, type SimulatorOptions } from '../../lab/simulator/simulator';
 import { logger, nodeOfProcess, type EngineOptions, type EngineResult } from '../../lab/engine';
 import { SkippingClock } from '../virtualClock';
 import { files, pairs, restart, run as runNode, simulator, target, template } from './withSimulator';

@@ -1,12 +1,11 @@
 import { Workflow } from 'n8n-workflow';
 import sharp from 'sharp';
 
-import { first } from '../../lab/first';
+import { first } from '../../lab/required';
 import { sha256 } from '../../lab/simulator/exchange';
 import { MergePortraits } from '../../index.js';
 import { portrait } from '../../lab/portraits';
-import { SIMULATOR_KEY } from '../../lab/simulator/key';
-import { startSimulator, type Fault } from '../../lab/simulator/simulator';
+import { SIMULATOR_KEY, startSimulator, type Fault } from '../../lab/simulator/simulator';
 import type { EngineOptions } from '../../lab/engine';
 import { files, run, simulator, target, template } from './withSimulator';
 

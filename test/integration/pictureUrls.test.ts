@@ -8,11 +8,10 @@ import type * as N8nConfig from '@n8n/config';
 import type * as Di from '@n8n/di';
 import { SMTPServer } from 'smtp-server';
 
-import { portOf } from '../../lab/port';
 import { nodeOfProcess, type EngineOptions } from '../../lab/engine';
-import { first } from '../../lab/first';
+import { first, portOf } from '../../lab/required';
 import { portrait } from '../../lab/portraits';
-import { SIMULATOR_KEY } from '../../lab/simulator/key';
+import { SIMULATOR_KEY } from '../../lab/simulator/simulator';
 import { startSite, type Site } from '../../lab/site';
 import { SkippingClock } from '../virtualClock';
 import { run as runNode, simulator, target, template } from './withSimulator';

@@ -8,12 +8,11 @@ import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import sharp from 'sharp';
-import { first } from '../../lab/first';
+import { first } from '../../lab/required';
 import { faceless, portrait } from '../../lab/portraits';
 import { Account, type RateLimit } from '../../lab/simulator/accounts';
 import { documentedStatus } from '../../lab/simulator/codes';
-import { SIMULATOR_KEY } from '../../lab/simulator/key';
-import { CREDITS_PATH, MERGE_PATH, startSimulator } from '../../lab/simulator/simulator';
+import { CREDITS_PATH, MERGE_PATH, SIMULATOR_KEY, startSimulator } from '../../lab/simulator/simulator';
 import { restart, simulator, target, template } from './withSimulator';
 
 beforeEach(async () => await restart({ outputFormat: 'png' }));

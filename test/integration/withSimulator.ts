@@ -4,8 +4,7 @@
  */
 import { runInEngine, type EngineOptions, type InputFile } from '../../lab/engine';
 import { portrait } from '../../lab/portraits';
-import { SIMULATOR_KEY } from '../../lab/simulator/key';
-import { startSimulator, type Simulator, type SimulatorOptions } from '../../lab/simulator/simulator';
+import { SIMULATOR_KEY, startSimulator, type Simulator, type SimulatorOptions } from '../../lab/simulator/simulator';
 
 const SIDE = { width: 240, height: 240 };
 

@@ -15,7 +15,7 @@ import {
 	type ServerSituation,
 } from '../../bench/serverSituations';
 import { idealSeconds, situations, takingPart } from '../../bench/situations';
-import { first } from '../../lab/first';
+import { first } from '../../lab/required';
 
 const project = join(__dirname, '../..');
 const read = (file: string) => readFileSync(join(project, file), 'utf8');

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 
 import { simpleParser, type ParsedMail } from 'mailparser';
 import { SMTPServer } from 'smtp-server';
-import { portOf } from '../port';
+import { portOf } from '../required';
 
 export interface Message {
 	/** Of the envelope: who really gets it. */
