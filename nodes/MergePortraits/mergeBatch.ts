@@ -190,9 +190,9 @@ class Batch {
 		if ('url' in pictures.target || 'url' in pictures.template) turn.stepAside();
 		const load = async (role: ImageRole) => await this.pictures.load(role, itemIndex, pictures[role], request);
 		const [target, template] = await Promise.all([load('target'), load('template')]);
-		if ('violations' in target || 'violations' in template) {
-			const all = [target, template].flatMap((picture) => ('violations' in picture ? picture.violations : []));
-			return { kind: 'unfit', violations: all };
+		if ('unfit' in target || 'unfit' in template) {
+			const unfit = [target, template].flatMap((picture) => ('unfit' in picture ? picture.unfit : []));
+			return { kind: 'unfit', unfit };
 		}
 		const key = fingerprint(target.sha256, template.sha256, similarity, this.accountId);
 		const fileName = outputBaseName(request, target);

@@ -114,12 +114,12 @@ const unreadable = picture(
 );
 const fileTooLarge = picture(
 	'The file of one of the two pictures is too large for AILabTools',
-	`At most ${maxBytes / 1024 / 1024} MB are taken. ${editImageAdvice}`,
+	`At most ${maxBytes / 1024 / 1024} MB are taken. ${editImageAdvice()}`,
 	`One of the two files is too large. Save it with fewer pixels: at most ${maxBytes / 1024 / 1024} MB are possible.`,
 );
 const tooManyPixels = picture(
 	'One of the two pictures has too many pixels for AILabTools',
-	`Width and height must be smaller than ${maxSide} px. ${editImageAdvice}`,
+	`Width and height must be smaller than ${maxSide} px. ${editImageAdvice()}`,
 	`One of the two pictures has too many pixels. Save it with less than ${maxSide} px in width and height.`,
 );
 const tooFewPixels = picture(
@@ -128,7 +128,7 @@ const tooFewPixels = picture(
 );
 const wrongFormat = picture(
 	'The format of one of the two pictures is not supported by AILabTools',
-	`Provide ${formatList}. ${editImageAdvice}`,
+	`Provide ${formatList}. ${editImageAdvice()}`,
 	'The format of one of the two pictures is not supported. Save it as JPEG or PNG.',
 );
 const blackAndWhite = picture('The portrait whose face is taken is black-and-white', 'Use a portrait in colour.');
@@ -189,12 +189,12 @@ const mouthCovered = covered('The mouth', 'Use one with no hand, cup or mask ove
 const chinCovered = covered('The chin', 'Use one with no hand, scarf or collar over the chin.');
 const tooLargeForProxy = picture(
 	'The pair is too large for a proxy on the way to AILabTools',
-	`Raise the proxy's limit, or send smaller files. ${editImageAdvice}`,
+	`Raise the proxy's limit, or send smaller files. ${editImageAdvice()}`,
 	'The two files together are too large. Save the pictures with fewer pixels.',
 );
 const resultTooLarge = picture(
 	'The merged picture would be larger than AILabTools can send',
-	`Make the template smaller. ${editImageAdvice}`,
+	`Make the template smaller. ${editImageAdvice()}`,
 	'The merged picture would be too large. Save the picture that receives the face with fewer pixels.',
 );
 

@@ -4,7 +4,7 @@ import type { PaidResult } from '../paid/results';
 import { isAgentTool, tellFailure, tellPicture } from './agentTool';
 import { refusalForVisitor, type Refusal } from '../api/codes';
 import type { MergeRequest } from '../input/request';
-import { violationsForVisitor } from '../pictures/imageRequirements';
+import { unfitForVisitor } from '../pictures/imageRequirements';
 import type { InputPicture, UnfitPicture } from '../pictures/inputPictures';
 
 /** What became of an item. */
@@ -19,7 +19,7 @@ export type Outcome =
 			downloadUrl: string | undefined;
 	  }
 	/** The pictures do not meet the requirements; nothing was sent. */
-	| { kind: 'unfit'; violations: UnfitPicture['violations'] }
+	| { kind: 'unfit'; unfit: UnfitPicture['unfit'] }
 	| { kind: 'refused'; refusal: Refusal }
 	/** Not sent, because the batch had ended: `for` what would happen to every pair, by On Error, or by cancellation. */
 	| { kind: 'heldBack'; for?: HeldBackFor }
@@ -71,7 +71,7 @@ export function failureOf(node: INode, itemIndex: number, outcome: Outcome): Fai
 		case 'merged':
 			return undefined;
 		case 'unfit':
-			return violationFailure(node, itemIndex, outcome.violations);
+			return unfitFailure(node, itemIndex, outcome.unfit);
 		case 'refused':
 			return refusalFailure(node, itemIndex, outcome.refusal);
 		case 'heldBack':
@@ -106,15 +106,17 @@ function forSupport({ code, requestId, logId }: Facts): string {
 		.join(', ');
 }
 
-function violationFailure(node: INode, itemIndex: number, violations: UnfitPicture['violations']): Failure {
-	const sentences = violations.map(({ label, found, allowed }) => `'${label}' ${found}, allowed: ${allowed}`);
+function unfitFailure(node: INode, itemIndex: number, unfit: UnfitPicture['unfit']): Failure {
+	const sentences = unfit.map(
+		({ label, found, allowed }) => `'${label}' ${found}${allowed ? `, allowed: ${allowed}` : ''}`,
+	);
 	// Somebody talking to an agent cannot put a node before this one.
 	const forAgent = isAgentTool(node);
-	const ways = violations.map(({ wayOut, visitorWayOut }) => (forAgent ? visitorWayOut : wayOut));
+	const ways = unfit.map(({ wayOut, visitorWayOut }) => (forAgent ? visitorWayOut : wayOut));
 	const description = [...new Set(ways)].join(' ');
 	const message = `${sentences.join('; ')} [item ${itemIndex}]`;
 	const error = new NodeOperationError(node, message, { itemIndex, description });
-	return failure(error, violationsForVisitor(violations), { code: violations[0]?.code });
+	return failure(error, unfitForVisitor(unfit), { code: unfit[0]?.code });
 }
 
 function heldBackFailure(node: INode, itemIndex: number, because: HeldBackFor): Failure {

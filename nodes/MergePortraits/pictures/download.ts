@@ -1,6 +1,6 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
-import { retryDelay } from '../base/backoff';
+import { retry } from '../base/backoff';
 import type { Clock } from '../base/clock';
 import {
 	causes,
@@ -12,7 +12,7 @@ import {
 	type StreamedResponse,
 } from '../base/http';
 import { imageFormat } from './imageHeader';
-import { imageRequirements, tooLarge, type Violation } from './imageRequirements';
+import { editLinkedImageAdvice, imageRequirements, tooLarge, type Unfit } from './imageRequirements';
 
 export interface DownloadOptions {
 	/** For one try with all its redirects, ms. */
@@ -31,18 +31,7 @@ export interface DownloadedFile {
 	fileName: string | undefined;
 }
 
-/**
- * Why there is no file, in words that complete "'Label' …". Of an address they show the host alone: before it may come a
- * password, after it a token, in the path too.
- */
-export interface FailedDownload {
-	what: string;
-	advice: string;
-	/** Whether the same request may work a moment later. */
-	passing?: boolean;
-}
-
-export type Download = DownloadedFile | { violations: Violation[] } | { failed: FailedDownload };
+export type Download = DownloadedFile | { unfit: Unfit };
 
 const MAX_REDIRECTS = 10;
 
@@ -53,15 +42,21 @@ const MAX_REDIRECTS = 10;
  * @throws the reason of `closed` when it is aborted
  */
 export async function download(context: IExecuteFunctions, url: string, options: DownloadOptions): Promise<Download> {
-	const { maxRetries, clock, random, closed } = options;
-	for (let resend = 1; ; resend++) {
-		const outcome = await tryOnce(context, url, options);
-		if (!('failed' in outcome)) return outcome;
-		closed.throwIfAborted();
-		if (!outcome.failed.passing || resend > maxRetries) return outcome;
-		await clock.sleep(retryDelay(resend, random()), closed);
-	}
+	const { closed } = options;
+	const outcome = await retry(async () => await tryOnce(context, url, options), isWorthRetrying, {
+		...options,
+		signal: closed,
+	});
+	closed.throwIfAborted();
+	return outcome;
 }
+
+/** A host that lets a whole time-out pass is not asked again at once. */
+const isWorthRetrying = (outcome: { value: Download } | { error: unknown }) =>
+	'value' in outcome &&
+	'unfit' in outcome.value &&
+	outcome.value.unfit.passing === true &&
+	outcome.value.unfit.code !== TIMED_OUT;
 
 async function tryOnce(
 	context: IExecuteFunctions,
@@ -101,7 +96,10 @@ async function tryOnce(
 	} catch (error) {
 		const from = current.host;
 		if (deadline.aborted) {
-			return failed(`did not arrive within ${timeoutMs} ms from ${from}`, "Raise the option 'Timeout'.");
+			return failed(`did not arrive within ${timeoutMs} ms from ${from}`, "Raise the option 'Timeout'.", {
+				code: TIMED_OUT,
+				passing: true,
+			});
 		}
 		return lostLine(error, from);
 	}
@@ -123,12 +121,12 @@ async function readFile(response: StreamedResponse, url: URL): Promise<Download>
 	const declaredBytes = text('content-encoding') === '' ? Number(text('content-length')) : 0;
 	if (declaredBytes > imageRequirements.maxBytes && !isHtml) {
 		body.destroy();
-		return { violations: [tooLarge(declaredBytes)] };
+		return { unfit: tooLarge(declaredBytes, editLinkedImageAdvice) };
 	}
 	const bytes = await readBody(body, imageRequirements.maxBytes);
 	if (bytes === undefined ? isHtml : isWebPage(bytes, isHtml)) return webPage(url.host);
 	if (bytes !== undefined) return { bytes, fileName: fileName(text('content-disposition'), url) };
-	return { violations: [tooLarge()] };
+	return { unfit: tooLarge(undefined, editLinkedImageAdvice) };
 }
 
 /** Whether a page came instead of a picture, whatever its declared type. */
@@ -138,12 +136,24 @@ function isWebPage(bytes: Buffer, declared: boolean): boolean {
 	return /^<(!doctype html|html|head|body)\b/i.test(start) || (declared && start.startsWith('<'));
 }
 
-const failed = (what: string, advice: string, passing = false) => ({ failed: { what, advice, passing } });
+const TIMED_OUT = 'ERROR_FILE_DOWNLOAD_TIMEOUT';
+
+const failed = (found: string, wayOut: string, more: Partial<Unfit> = {}) => ({
+	unfit: {
+		code: 'ERROR_FILE_DOWNLOAD_FAILED',
+		found,
+		wayOut,
+		visitorFound: 'could not be opened by its link',
+		visitorWayOut: `Please ${more.passing ? 'try again later' : 'check the link'}, or upload the picture instead.`,
+		...more,
+	},
+});
 
 const webPage = (from: string) =>
 	failed(
 		'is a web page, not a picture: use the direct link to the file',
 		`What came from ${from} is HTML. Open the link in a browser, and copy the address of the picture itself.`,
+		{ code: 'UNSUPPORTED_FILE_TYPES', visitorFound: 'is a link to a web page' },
 	);
 
 function refusedBy(from: string, status: number): Download {
@@ -153,7 +163,7 @@ function refusedBy(from: string, status: number): Download {
 			"The file is not open to everybody. Use a link that opens without signing in, or download it with an HTTP Request node before this one and choose 'Binary File'.";
 		return failed(what, advice);
 	}
-	if (status === 429 || status >= 500) return failed(what, 'Run the workflow again later.', true);
+	if (status === 429 || status >= 500) return failed(what, 'Run the workflow again later.', { passing: true });
 	return failed(what, 'Check the link: it may be mistyped, or have expired.');
 }
 
@@ -171,7 +181,9 @@ function lostLine(error: unknown, from: string): Download {
 		return failed(`could not be downloaded: no secure connection to ${from} could be made`, CHECK_LINK);
 	}
 	const what = `could not be downloaded: the connection to ${from} ${fault === 'notMade' ? 'could not be made' : 'was lost'}`;
-	return failed(what, `Check the link, and the network between n8n and its host${code ? ` (${code})` : ''}.`, true);
+	return failed(what, `Check the link, and the network between n8n and its host${code ? ` (${code})` : ''}.`, {
+		passing: true,
+	});
 }
 
 /** The name according to RFC 6266, or else the last part of the path. */

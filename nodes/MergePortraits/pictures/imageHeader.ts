@@ -4,19 +4,27 @@ import { WEBP } from 'image-size/types/webp';
 
 /** A picture format that a file's first bytes reveal. */
 export interface ImageFormat {
-	name: 'JPEG' | 'PNG' | 'BMP' | 'WebP';
+	name: 'JPEG' | 'PNG' | 'BMP' | 'WebP' | 'GIF' | 'HEIC' | 'AVIF' | 'TIFF';
 	mimeType: string;
 	extension: string;
 }
 
-/** What a picture file says about itself before its pixels; width and height in px. */
+/** What a picture file says about itself before its pixels. */
 export interface ImageHeader {
 	format: ImageFormat;
-	width: number;
-	height: number;
+	/** Of the pixels as they are stored, before `orientation`. Undefined when the first bytes do not say. */
+	width?: number;
+	height?: number;
 	/** Whether the file stores brightness only: a JPEG with one component, a PNG of colour type 0 or 4. */
 	greyscale: boolean;
+	/** EXIF's: 1 to 8. Undefined when the file has none. */
+	orientation?: number;
+	/** Whether the pixels are stored the way up in which they are shown; a mirrored picture is. */
+	upright: boolean;
 }
+
+/** How many of a file's first bytes are enough: before its size, a phone's photo has EXIF, a thumbnail and colour profiles. */
+export const HEAD_BYTES = 256 * 1024;
 
 const formats = [
 	{ name: 'JPEG', mimeType: 'image/jpeg', extension: 'jpg', signature: [0xff, 0xd8, 0xff] },
@@ -60,7 +68,7 @@ export function readImageHeader(bytes: Buffer): ImageHeader | undefined {
 	const greyscale =
 		('components' in size && size.components === 1) ||
 		(format.name === 'PNG' && [0, 4].includes(bytes[PNG_COLOUR_TYPE_OFFSET] ?? -1));
-	return { format, width: size.width, height: size.height, greyscale };
+	return { format, width: size.width, height: size.height, greyscale, upright: true };
 }
 
 function readSize(reader: typeof PNG, bytes: Buffer) {

@@ -1,17 +1,24 @@
-import { formatName, readImageHeader } from './imageHeader';
+import { readImageHeader } from './imageHeader';
 
 export type ImageRole = 'target' | 'template';
 
-/** One requirement that a picture does not meet, in words that complete "'Label' …". */
-export interface Violation {
+/** Why a picture cannot be sent: one requirement that its file does not meet, or what became of the link to it. */
+export interface Unfit {
 	/** The code that AILabTools documents for it. */
 	code: string;
+	/** Completes "'Label' …". Of a link it shows the host alone: before it may come a password, after it a token. */
 	found: string;
-	allowed: string;
+	allowed?: string;
 	/** What the workflow's owner can do. */
 	wayOut: string;
+	/** Completes "The portrait …" for a visitor, where `found` is not for visitors. */
+	visitorFound?: string;
 	/** What somebody can do who uploaded the picture in a form, or is talking to an agent. */
 	visitorWayOut: string;
+	/** Whether the same may work a moment later. */
+	passing?: boolean;
+	/** Whether an image tool can mend it; what is not known to be mendable is not. */
+	mendable?: boolean;
 }
 
 /** What AILabTools requires of both pictures. Source: "Image requirements" in the face-fusion documentation. */
@@ -30,9 +37,27 @@ const { formats, maxBytes, minSide, maxSide, greyscale } = imageRequirements;
 
 export const formatList = `${formats.slice(0, -1).join(', ')} or ${formats.at(-1)}`;
 
-/** The settings of n8n's node that make almost any picture fit. */
-export const editImageAdvice =
-	"An Edit Image node before this one makes it so: Operation 'Resize', 'Width' and 'Height' 2048, 'Option' 'Only if Larger', and its options 'Format' jpeg and 'Quality' 90.";
+/** Megabytes as n8n shows them beside a file, of 1,000,000 bytes, so that 4 × 1024 × 1024 bytes are 4.19 MB. */
+const megabytes = (bytes: number, round = Math.ceil) => `${round(bytes / 10_000) / 100} MB`;
+
+/** The largest file, rounded down, while others are rounded up: what is one byte larger does not read as the limit. */
+export const maxFileSize = megabytes(maxBytes, Math.floor);
+
+/** The most that an image tool should be given: a few kilobytes can claim pixels that take gigabytes to decode. */
+export const MAX_MENDABLE_PIXELS = 100_000_000;
+
+/** Of the longer side, px, as `editImageAdvice` sets it. */
+const MENDED_SIDE = 2048;
+
+/**
+ * The settings of n8n's node that make almost any picture fit.
+ * @param field the picture's binary field, where it is known
+ */
+export const editImageAdvice = (field = "the picture's field") =>
+	`An Edit Image node before this one makes it so: Operation 'Resize', 'Property Name' ${field}, 'Width' and 'Height' ${MENDED_SIDE}, 'Option' 'Only if Larger', and its options 'Format' jpeg and 'Quality' 90.`;
+
+/** The same for a picture behind a link, which only this node has opened. */
+export const editLinkedImageAdvice = `Download it with an HTTP Request node, and choose 'Binary File' here with the field data. ${editImageAdvice('data')}`;
 
 /** The pictures in the words of somebody who sees the form, not the workflow. */
 const visitorNames = {
@@ -41,14 +66,16 @@ const visitorNames = {
 } as const;
 
 /** What is wrong with which picture, for somebody who uploaded both in a form. */
-export function violationsForVisitor(violations: ReadonlyArray<Violation & { role: ImageRole }>): string {
-	return violations
-		.map(({ role, found, visitorWayOut }) => `${visitorNames[role]} ${found}. ${visitorWayOut}`)
+export function unfitForVisitor(unfit: ReadonlyArray<Unfit & { role: ImageRole }>): string {
+	return unfit
+		.map(({ role, found, visitorFound = found, visitorWayOut }) => {
+			return `${visitorNames[role]} ${visitorFound}. ${visitorWayOut}`;
+		})
 		.join(' ');
 }
 
 /** The one requirement that holds even without validation: a request needs a file. */
-export function checkNotEmpty(byteLength: number): Violation[] {
+export function checkNotEmpty(byteLength: number): Unfit[] {
 	if (byteLength > 0) return [];
 	return [
 		{
@@ -62,46 +89,85 @@ export function checkNotEmpty(byteLength: number): Violation[] {
 }
 
 /** The requirements on file size alone, so that a stored picture can be refused before its bytes are loaded. */
-export function checkFileSize(byteLength: number): Violation[] {
-	return byteLength > maxBytes ? [tooLarge(byteLength)] : checkNotEmpty(byteLength);
+export function checkFileSize(byteLength: number, howToMend = editImageAdvice()): Unfit[] {
+	return byteLength > maxBytes ? [tooLarge(byteLength, howToMend)] : checkNotEmpty(byteLength);
 }
 
 /** @param byteLength undefined when all that is known is that it is more than allowed */
-export function tooLarge(byteLength?: number): Violation {
+export function tooLarge(byteLength: number | undefined, wayOut: string, mendable = false): Unfit {
 	return {
 		code: 'FILE_SIZE_EXCEEDS_LIMIT',
-		found: `has ${byteLength === undefined ? `more than ${megabytes(maxBytes)}` : megabytes(byteLength)} MB`,
-		allowed: `at most ${megabytes(maxBytes)} MB`,
-		wayOut: editImageAdvice,
-		visitorWayOut: `Save it with fewer pixels: at most ${megabytes(maxBytes)} MB are possible.`,
+		found: `has ${byteLength === undefined ? `more than ${maxFileSize}` : megabytes(byteLength)}`,
+		allowed: `at most ${maxFileSize}`,
+		wayOut,
+		visitorWayOut: `Save it with fewer pixels: at most ${maxBytes / 1024 / 1024} MB are possible.`,
+		mendable,
 	};
 }
 
 /**
- * Checks a picture's bytes against the documented requirements of its role.
- * @returns every violation, none when the picture is fit to be sent
+ * Checks a picture against the documented requirements of its role, as far as its first bytes tell: whether the rest can
+ * be decoded is for the service to say.
+ * @param head the file, or its first `HEAD_BYTES`
+ * @param byteLength of the whole file
+ * @param howToMend what to advise where an image tool can mend it
+ * @returns all that is wrong, nothing when the picture is fit to be sent. An image tool can mend it if all of it is `mendable`
  */
-export function checkImage(role: ImageRole, bytes: Buffer): Violation[] {
-	const violations = checkFileSize(bytes.length);
-	if (bytes.length === 0) return violations;
-	const header = readImageHeader(bytes);
-	if (header === undefined || !isTaken(header.format.name)) return [...violations, unfitFormat(formatName(bytes))];
-	const { width, height } = header;
-	const sides = [width, height];
-	const tooSmall = sides.some((side) => side <= minSide[role]);
-	if (tooSmall || sides.some((side) => side >= maxSide)) {
-		violations.push({
+export function checkImage(
+	role: ImageRole,
+	head: Buffer,
+	byteLength = head.length,
+	howToMend = editImageAdvice(),
+): Unfit[] {
+	if (byteLength === 0) return checkNotEmpty(byteLength);
+	const header = readImageHeader(head);
+	const { format, width, height } = header ?? {};
+	const isTaken = formats.some((taken) => taken === format?.name);
+	const isMeasured = width !== undefined && height !== undefined;
+	const shorter = isMeasured ? Math.min(width, height) : 0;
+	const longer = isMeasured ? Math.max(width, height) : 0;
+	// What is long and narrow becomes too narrow when it is made smaller.
+	const whenMended = shorter * Math.min(1, MENDED_SIDE / longer);
+	const mendable = whenMended > minSide[role] && shorter * longer <= MAX_MENDABLE_PIXELS;
+	const wayOut = mendable ? howToMend : 'Provide another picture, as JPEG or PNG.';
+
+	const unfit: Unfit[] = byteLength > maxBytes ? [tooLarge(byteLength, wayOut, mendable)] : [];
+	if (!format || (isTaken && !isMeasured)) {
+		unfit.push({
+			code: format ? 'FILE_DECODING_FAILURE' : 'UNSUPPORTED_FILE_TYPES',
+			found: format
+				? `begins like a ${format.name} picture, but its width and height cannot be read`
+				: 'does not begin like a picture',
+			allowed: formatList,
+			wayOut: 'Check the node that provides the file, and that the file is complete.',
+			visitorFound: 'is not a picture that can be read',
+			visitorWayOut: 'Save it as JPEG or PNG.',
+		});
+	} else if (!isTaken) {
+		unfit.push({
+			code: 'UNSUPPORTED_FILE_TYPES',
+			found: `is ${/^[AEIOU]/.test(format.name) ? 'an' : 'a'} ${format.name} picture`,
+			allowed: formatList,
+			wayOut,
+			visitorWayOut: 'Save it as JPEG or PNG.',
+			mendable,
+		});
+	}
+	if (isMeasured && (shorter <= minSide[role] || longer >= maxSide)) {
+		const tooSmall = shorter <= minSide[role];
+		unfit.push({
 			code: tooSmall ? 'ERROR_LOW_RESOLUTION' : 'ERROR_HIGH_RESOLUTION',
 			found: `is ${width} × ${height} px`,
 			allowed: `width and height larger than ${minSide[role]} px and smaller than ${maxSide} px`,
-			wayOut: tooSmall ? 'Provide a larger picture: one that is enlarged gains no details.' : editImageAdvice,
+			wayOut: tooSmall ? 'Provide a larger picture: one that is enlarged gains no details.' : wayOut,
 			visitorWayOut: tooSmall
 				? `Choose a larger one: more than ${minSide[role]} px in width and height.`
 				: `Save it with fewer pixels: less than ${maxSide} px in width and height.`,
+			mendable,
 		});
 	}
-	if (header.greyscale && !greyscale[role]) {
-		violations.push({
+	if (header?.greyscale && !greyscale[role]) {
+		unfit.push({
 			code: 'ERROR_UNSUPPORTED_GRAYSCALE_IMAGE',
 			found: 'is black-and-white',
 			allowed: 'a picture in colour',
@@ -109,22 +175,5 @@ export function checkImage(role: ImageRole, bytes: Buffer): Violation[] {
 			visitorWayOut: 'Choose one in colour.',
 		});
 	}
-	return violations;
+	return unfit;
 }
-
-const isTaken = (format: string | undefined) => formats.some((taken) => taken === format);
-
-/** @param format of a file whose format is not taken, or that cannot be read; undefined when unknown */
-function unfitFormat(format: string | undefined): Violation {
-	const named = format !== undefined && !isTaken(format);
-	return {
-		code: isTaken(format) ? 'FILE_DECODING_FAILURE' : 'UNSUPPORTED_FILE_TYPES',
-		found: named ? `is ${format === 'AVIF' ? 'an' : 'a'} ${format} picture` : 'is not a picture that can be read',
-		allowed: `${formatList}, complete`,
-		wayOut: named ? editImageAdvice : 'Check the node that provides the file, and that the file is complete.',
-		visitorWayOut: 'Save it as JPEG or PNG.',
-	};
-}
-
-/** Megabytes of 1024 × 1024 bytes, rounded up so that one byte over a limit does not read as the limit itself. */
-const megabytes = (bytes: number) => Math.ceil((bytes / 1024 / 1024) * 100) / 100;

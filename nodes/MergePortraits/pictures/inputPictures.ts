@@ -1,11 +1,11 @@
 import { createHash } from 'crypto';
-import { NodeOperationError, type IBinaryData, type IExecuteFunctions } from 'n8n-workflow';
+import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 
 import type { Picture } from '../api/faceFusion';
 import type { Clock } from '../base/clock';
-import { download, type FailedDownload } from './download';
+import { download } from './download';
 import { imageFormat } from './imageHeader';
-import { checkFileSize, checkImage, checkNotEmpty, type ImageRole, type Violation } from './imageRequirements';
+import { checkFileSize, checkImage, checkNotEmpty, type ImageRole, type Unfit } from './imageRequirements';
 
 /** Where an item's picture comes from, and the label of the parameter that says so. */
 export type PictureSource = { label: string } & ({ binary: IBinaryData } | { url: string });
@@ -29,10 +29,10 @@ export interface InputPicture {
 
 /** A picture that AILabTools would not accept. */
 export interface UnfitPicture {
-	violations: Array<Violation & { role: ImageRole; label: string }>;
+	unfit: Array<Unfit & { role: ImageRole; label: string }>;
 }
 
-type Loaded = InputPicture | { violations: Violation[] } | { failed: FailedDownload };
+type Loaded = InputPicture | { unfit: Unfit[] };
 
 interface KeptPicture {
 	/** The URL, the id of a stored binary, or the content itself where n8n keeps it in memory. */
@@ -59,7 +59,7 @@ export class InputPictures {
 
 	/**
 	 * Loads a picture, and checks it unless `validateImages` is false; an empty file is refused in any case.
-	 * @throws NodeOperationError when nothing can be downloaded from a URL, and the reason of `closed` when it is aborted
+	 * @throws the reason of `closed` when it is aborted
 	 */
 	async load(
 		role: ImageRole,
@@ -70,10 +70,7 @@ export class InputPictures {
 		const { label } = source;
 		const loaded = await this.loadOnce(role, itemIndex, source, options);
 		if ('sha256' in loaded) return loaded;
-		if ('violations' in loaded) return { violations: loaded.violations.map((found) => ({ ...found, role, label })) };
-		const { what, advice } = loaded.failed;
-		const message = `'${label}' ${what} [item ${itemIndex}]`;
-		throw new NodeOperationError(this.context.getNode(), message, { itemIndex, description: advice });
+		return { unfit: loaded.unfit.map((found) => ({ ...found, role, label })) };
 	}
 
 	private async loadOnce(
@@ -94,15 +91,16 @@ export class InputPictures {
 			(isUrl ? this.fetch(role, source.url, options) : this.read(role, itemIndex, source.binary, validate));
 		const others = this.kept[role].filter((one) => one !== known);
 		this.kept[role] = [{ content, fileName, validate, loaded }, ...others].slice(0, isUrl ? KEPT.url : KEPT.binary);
-		loaded.catch(() => {
+		const forget = () => {
 			this.kept[role] = this.kept[role].filter((one) => one.loaded !== loaded);
-		});
+		};
+		loaded.then((result) => 'unfit' in result && result.unfit.some(({ passing }) => passing) && forget(), forget);
 		return await loaded;
 	}
 
 	private async fetch(role: ImageRole, url: string, options: ReadingOptions): Promise<Loaded> {
 		const file = await download(this.context, url, { ...options, ...this.surroundings });
-		if (!('bytes' in file)) return file;
+		if ('unfit' in file) return { unfit: [file.unfit] };
 		const { bytes, fileName } = file;
 		// `photo.php?id=1` can be a picture too: the extension of its format replaces that of its name.
 		const baseName = fileName?.replace(/\.[a-z]\w{0,4}$/i, '') || undefined;
@@ -113,7 +111,7 @@ export class InputPictures {
 
 	private async read(role: ImageRole, itemIndex: number, binary: IBinaryData, validate: boolean): Promise<Loaded> {
 		const bySize = validate ? checkFileSize(await this.recordedSize(binary)) : [];
-		if (bySize.length > 0) return { violations: bySize };
+		if (bySize.length > 0) return { unfit: bySize };
 		const bytes = await this.context.helpers.getBinaryDataBuffer(itemIndex, binary);
 		const { fileName } = binary;
 		const extension = binary.fileExtension?.toLowerCase() ?? '';
@@ -137,8 +135,8 @@ function check(
 	{ fileName, baseName }: { fileName: string | undefined; baseName: string | undefined },
 	validate: boolean,
 ): Loaded {
-	const violations = validate ? checkImage(role, bytes) : checkNotEmpty(bytes.length);
-	if (violations.length > 0) return { violations };
+	const unfit = validate ? checkImage(role, bytes) : checkNotEmpty(bytes.length);
+	if (unfit.length > 0) return { unfit };
 	const { extension = 'bin', mimeType = 'application/octet-stream' } = imageFormat(bytes) ?? {};
 	// `form-data` leaves out a name whose last part is empty; that of n8n 1 escapes nothing.
 	const partName = (fileName || `${role}.${extension}`).replace(/["\\/\p{Cc}]/gu, '_');
