@@ -11,7 +11,7 @@ import { properties } from './input/parameters';
 
 /** Uses the raw parameter: the canvas cannot resolve an expression in it, and the subtitle would be empty. */
 const subtitle =
-	'={{ "similarity: " + ($rawParameter["similarity"] == null || $rawParameter["similarity"] === "" ? "as AILabTools chooses" : String($rawParameter["similarity"]).startsWith("=") ? "by expression" : $rawParameter["similarity"]) }}';
+	'={{ $rawParameter["operation"] === "check" ? "check" : "similarity: " + ($rawParameter["similarity"] == null || $rawParameter["similarity"] === "" ? "as AILabTools chooses" : String($rawParameter["similarity"]).startsWith("=") ? "by expression" : $rawParameter["similarity"]) }}';
 
 export class MergePortraits implements INodeType {
 	description: INodeTypeDescription = {
@@ -26,7 +26,7 @@ export class MergePortraits implements INodeType {
 		inputs: [NodeConnectionTypes.Main],
 		outputs: [NodeConnectionTypes.Main],
 		usableAsTool: true,
-		credentials: [{ name: 'aiLabToolsApi', required: true }],
+		credentials: [{ name: 'aiLabToolsApi', required: true, displayOptions: { show: { operation: ['merge'] } } }],
 		properties,
 	};
 

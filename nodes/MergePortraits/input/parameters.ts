@@ -1,9 +1,10 @@
-import type { INodeProperties } from 'n8n-workflow';
+import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 
 import { formatList, imageRequirements, type ImageRole } from '../pictures/imageRequirements';
 
 /** The label of each parameter, as shown in the editor and quoted in messages. */
 export const labels = {
+	operation: 'Operation',
 	targetInputType: 'Target Input Type',
 	targetBinaryPropertyName: 'Target Input Binary Field',
 	targetUrl: 'Target URL',
@@ -11,12 +12,20 @@ export const labels = {
 	templateBinaryPropertyName: 'Template Input Binary Field',
 	templateUrl: 'Template URL',
 	similarity: 'Similarity',
-	output: 'Put Output File in Field',
+	outputBinaryPropertyName: 'Put Output File in Field',
+	options: 'Options',
 	downloadLink: 'Download Link',
+	fileName: 'File Name',
+	includeOtherFields: 'Include Other Input Fields',
 	maxConcurrency: 'Max Concurrent Requests',
 	maxRetries: 'Max Retries',
+	reuseResults: 'Reuse Earlier Results',
 	timeout: 'Timeout',
+	validateImages: 'Validate Images',
 } as const;
+
+/** Merge sends a pair to AILabTools; Check looks at its pictures here, and sends nothing. */
+export type Operation = 'merge' | 'check';
 
 /** How long a link to the merged picture works, in n8n's notation. */
 export type LinkLifetime = '1h' | '1d' | '7d';
@@ -27,11 +36,15 @@ export const linkLifetimes: Array<{ name: string; value: LinkLifetime }> = [
 	{ name: 'For 7 Days', value: '7d' },
 ];
 
+const onlyToMerge = { show: { operation: ['merge'] } };
+const onlyToMergeOption = { show: { '/operation': ['merge'] } };
+
 export const options: INodeProperties[] = [
 	{
 		displayName: labels.downloadLink,
 		name: 'downloadLink',
 		type: 'options',
+		displayOptions: onlyToMergeOption,
 		options: [{ name: 'None', value: 'none' }, ...linkLifetimes],
 		default: 'none',
 		hint: 'Whoever has the link can open the picture until it expires, without signing in to n8n',
@@ -39,18 +52,20 @@ export const options: INodeProperties[] = [
 			'A link to the merged picture, and for how long it works. It is in <code>mergePortraits.downloadUrl</code>. An AI agent is always given one, for a day unless you choose otherwise.',
 	},
 	{
-		displayName: 'File Name',
+		displayName: labels.fileName,
 		name: 'fileName',
 		type: 'string',
+		displayOptions: onlyToMergeOption,
 		default: '',
 		placeholder: 'e.g. portrait',
 		description:
 			'Name of the merged picture. The extension follows its format. When empty, the name of the target with <code>-merged</code>.',
 	},
 	{
-		displayName: 'Include Other Input Fields',
+		displayName: labels.includeOtherFields,
 		name: 'includeOtherFields',
 		type: 'boolean',
+		displayOptions: onlyToMergeOption,
 		default: true,
 		description: "Whether the input item's JSON and other binary fields are passed on",
 	},
@@ -58,6 +73,7 @@ export const options: INodeProperties[] = [
 		displayName: labels.maxConcurrency,
 		name: 'maxConcurrency',
 		type: 'number',
+		displayOptions: onlyToMergeOption,
 		typeOptions: { minValue: 1 },
 		default: 10,
 		description:
@@ -73,9 +89,10 @@ export const options: INodeProperties[] = [
 			'How many times a pair is sent, or a picture downloaded, again when the service or the connection fails',
 	},
 	{
-		displayName: 'Reuse Earlier Results',
+		displayName: labels.reuseResults,
 		name: 'reuseResults',
 		type: 'boolean',
+		displayOptions: onlyToMergeOption,
 		default: true,
 		description:
 			'Whether a pair that an earlier execution has merged is reused and not paid for again, for as long as n8n has the picture',
@@ -89,9 +106,10 @@ export const options: INodeProperties[] = [
 		description: 'How many milliseconds one request, or the download of one picture, may take',
 	},
 	{
-		displayName: 'Validate Images',
+		displayName: labels.validateImages,
 		name: 'validateImages',
 		type: 'boolean',
+		displayOptions: onlyToMergeOption,
 		default: true,
 		description: 'Whether both pictures are checked against the requirements of AILabTools before anything is sent',
 	},
@@ -107,6 +125,7 @@ function pictureProperties(role: ImageRole, picture: string, fieldDescription: s
 			displayName: labels[`${role}InputType`],
 			name: `${role}InputType`,
 			type: 'options',
+			noDataExpression: true,
 			options: [
 				{ name: 'Binary File', value: 'binary', description: 'A binary field of the input item, or of another node' },
 				{ name: 'URL', value: 'url', description: 'A link to the picture, which is downloaded' },
@@ -140,7 +159,30 @@ function pictureProperties(role: ImageRole, picture: string, fieldDescription: s
 	];
 }
 
+const operations: Array<INodePropertyOptions & { value: Operation }> = [
+	{
+		name: 'Merge',
+		value: 'merge',
+		description: "Put the target's face into the template",
+		action: 'Merge two portraits',
+	},
+	{
+		name: 'Check',
+		value: 'check',
+		description: 'Look at format, size and resolution of both pictures. Sends nothing and costs nothing.',
+		action: 'Check two pictures',
+	},
+];
+
 export const properties: INodeProperties[] = [
+	{
+		displayName: labels.operation,
+		name: 'operation',
+		type: 'options',
+		noDataExpression: true,
+		options: operations,
+		default: 'merge',
+	},
 	{
 		displayName:
 			'Best results come from portraits that show one face from the front, evenly lit, with nothing covering it, and with a face of at least 200 × 200 px',
@@ -162,22 +204,24 @@ export const properties: INodeProperties[] = [
 		displayName: labels.similarity,
 		name: 'similarity',
 		type: 'number',
+		displayOptions: onlyToMerge,
 		typeOptions: { minValue: 0, maxValue: 1, numberStepSize: 0.01, numberPrecision: 2 },
 		default: 0.5,
 		hint: '0: the face stays as in the template. 1: as similar to the target as possible.',
 		description: 'How much the face looks like the target. When empty, AILabTools decides.',
 	},
 	{
-		displayName: labels.output,
+		displayName: labels.outputBinaryPropertyName,
 		name: 'outputBinaryPropertyName',
 		type: 'string',
+		displayOptions: onlyToMerge,
 		default: 'data',
 		required: true,
 		placeholder: 'e.g. data',
 		hint: 'The name of the output binary field to put the merged picture in',
 	},
 	{
-		displayName: 'Options',
+		displayName: labels.options,
 		name: 'options',
 		type: 'collection',
 		placeholder: 'Add option',

@@ -33,7 +33,12 @@ export function readMergeRequest(context: IExecuteFunctions, itemIndex: number):
 	const given = context.getNodeParameter('options', itemIndex, {});
 	const outputField: unknown = context.getNodeParameter('outputBinaryPropertyName', itemIndex);
 	if (typeof outputField !== 'string' || outputField.trim() === '') {
-		throw refuse(context, itemIndex, `'${labels.output}' is empty`, 'Enter a field name, such as data.');
+		throw refuse(
+			context,
+			itemIndex,
+			`'${labels.outputBinaryPropertyName}' is empty`,
+			'Enter a field name, such as data.',
+		);
 	}
 	return {
 		pictures: {
