@@ -36,7 +36,9 @@ import {
 import { AiLabToolsApi } from '../credentials/AiLabToolsApi.credentials';
 import { Accounts } from '../nodes/MergePortraits/account/accounts';
 import { systemClock } from '../nodes/MergePortraits/base/clock';
-import { mergeBatch, type Surroundings } from '../nodes/MergePortraits/mergeBatch';
+import type { Surroundings } from '../nodes/MergePortraits/mergePair';
+import { runOperation } from '../nodes/MergePortraits/operation';
+import { PaidResults } from '../nodes/MergePortraits/paid/results';
 // Without its extension, tsx finds MergePortraits.node.json.
 import { MergePortraits } from '../nodes/MergePortraits/MergePortraits.node.ts';
 
@@ -86,10 +88,11 @@ export const logger = Container.get(Logger);
 
 /** The node as in a fresh n8n process: nothing learned of any account, nothing remembered. */
 export function nodeOfProcess(surroundings: Partial<Surroundings> = {}): INodeType {
-	const { clock = systemClock, random = Math.random, accounts = new Accounts(clock, random) } = surroundings;
+	const { clock = systemClock, random = Math.random } = surroundings;
+	const { accounts = new Accounts(clock, random), results = new PaidResults() } = surroundings;
 	const node: INodeType = new MergePortraits();
 	node.execute = async function () {
-		return [await mergeBatch(this, { clock, random, accounts })];
+		return [await runOperation(this, { clock, random, accounts, results })];
 	};
 	return node;
 }

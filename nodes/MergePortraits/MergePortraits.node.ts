@@ -6,8 +6,8 @@ import {
 	type INodeTypeDescription,
 } from 'n8n-workflow';
 
-import { mergeBatch } from './mergeBatch';
 import { properties } from './input/parameters';
+import { runOperation } from './operation';
 
 /** Uses the raw parameter: the canvas cannot resolve an expression in it, and the subtitle would be empty. */
 const subtitle =
@@ -31,6 +31,6 @@ export class MergePortraits implements INodeType {
 	};
 
 	async execute(this: IExecuteFunctions): Promise<INodeExecutionData[][]> {
-		return [await mergeBatch(this)];
+		return [await runOperation(this)];
 	}
 }

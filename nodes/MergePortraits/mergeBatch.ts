@@ -1,350 +1,192 @@
-import {
-	NodeOperationError,
-	type IBinaryData,
-	type IExecuteFunctions,
-	type INode,
-	type INodeExecutionData,
-} from 'n8n-workflow';
+import { NodeOperationError, type IExecuteFunctions, type INodeExecutionData } from 'n8n-workflow';
 
-import { Accounts } from './account/accounts';
-import type { Lane, Turn } from './account/gate';
-import { fingerprint, PaidResults, type PaidResult, type PictureStore } from './paid/results';
-import { send } from './account/send';
-import { isAgentTool } from './output/agentTool';
-import type { MergedPicture } from './api/answer';
-import { readCredential, type Credential } from './input/credential';
-import { faceFusion, type FaceFusionRequest } from './api/faceFusion';
-import { retryDelay } from './base/backoff';
-import { systemClock, type Clock } from './base/clock';
-import { DownloadLinks } from './pictures/downloadLink';
+import { readCredential } from './input/credential';
+import { RequestReader } from './input/request';
+import { PairMerger, type BatchTerms, type Merged, type Surroundings } from './mergePair';
+import { fileNamesOf } from './output/fileNames';
+import { isAgentTool, OutputItems } from './output/item';
 import {
 	endsBatch,
-	failureItem,
-	failureOf,
+	Failures,
 	meetsEveryPair,
-	mergedItem,
-	outputBaseName,
-	thrownFailure,
 	type Failure,
 	type HeldBackFor,
-	type Outcome,
+	type WithoutPicture,
 } from './output/outcome';
-import { readMaxConcurrency, readMergeRequest, type MergeRequest } from './input/request';
-import { readImageHeader } from './pictures/imageHeader';
-import type { ImageRole } from './pictures/imageRequirements';
-import { InputPictures } from './pictures/inputPictures';
-
-/** How many times n8n's binary store is tried again. */
-const STORE_RETRIES = 4;
+import { StoredBinaries } from './pictures/storedBinaries';
 
 /** The log shows the counts whenever this many more items have finished. */
 const LOG_EVERY = 50;
 
-/** What a batch runs with; tests bring their own. */
-export interface Surroundings {
-	clock: Clock;
-	accounts: Accounts;
-	random: () => number;
-}
-
-const ofThisProcess: Surroundings = {
-	clock: systemClock,
-	accounts: new Accounts(systemClock),
-	random: Math.random,
-};
-
 /**
  * Merges every input item's pair, as many at a time as the account takes, paying for each pair once.
  * @returns one output item for each input item, in the same order
- * @throws NodeApiError or NodeOperationError for the first item that failed, unless On Error says to continue or an agent
- * runs the node; for an unusable credential or `maxConcurrency`, unless an agent does; and for a cancelled execution
+ * @throws NodeApiError or NodeOperationError for the first item that failed, or an unusable set-up, unless On Error says to
+ * continue or an agent runs the node; and for a cancelled execution
  */
 export async function mergeBatch(
 	context: IExecuteFunctions,
-	surroundings: Surroundings = ofThisProcess,
+	surroundings: Surroundings,
 ): Promise<INodeExecutionData[]> {
-	let batch: Batch;
-	try {
-		batch = new Batch(context, surroundings, await readCredential(context), readMaxConcurrency(context));
-	} catch (error) {
-		const node = context.getNode();
-		const failure = thrownFailure(node, 0, error);
-		if (!isAgentTool(node)) throw failure.error;
-		return context.getInputData().map((input, itemIndex) => failureItem(node, itemIndex, failure, input));
-	}
-	return await batch.run();
+	return await new Batch(context, surroundings).run();
 }
 
-type WithoutPicture = Extract<Outcome, { kind: 'refused' | 'heldBack' | 'notStored' }>;
-
-/** What became of a pair, before it has a link. */
-type Ended = Outcome | { result: PaidResult; fileName: string; reused: boolean };
-
-const endedAs =
-	(fileName: string) =>
-	({ outcome, reused }: { outcome: PaidResult | WithoutPicture; reused: boolean }): Ended =>
-		'kind' in outcome ? outcome : { result: outcome, fileName, reused };
-
 class Batch {
-	/** Fetched once, because n8n copies it each time. */
-	private readonly node: INode;
 	private readonly items: INodeExecutionData[];
-	private readonly output: INodeExecutionData[] = [];
-	private readonly failures = new Map<number, Failure>();
-	private readonly accountId: string;
-	private readonly lane: Lane;
-	private readonly pictures: InputPictures;
-	private readonly results: PaidResults<WithoutPicture>;
-	private readonly links: DownloadLinks;
-	private readonly signal: AbortSignal | undefined;
+	private readonly isAgent: boolean;
 	/** Whether the batch goes on when an item fails. An agent is told what to do in the output, so nothing is thrown. */
 	private readonly continues: boolean;
-	private merged = 0;
-	private reused = 0;
+	private readonly failures: Failures;
+	private readonly output: OutputItems;
+	private readonly ended = new Map<number, Merged | WithoutPicture>();
 	/** What would happen to every other item too, once there is such a thing. */
-	private endedFor: HeldBackFor | undefined;
+	private endedBy: { itemIndex: number; outcome: HeldBackFor } | undefined;
 
 	constructor(
 		private readonly context: IExecuteFunctions,
 		private readonly surroundings: Surroundings,
-		private readonly credential: Credential,
-		maxConcurrency: number,
 	) {
-		const { accounts } = surroundings;
-		const { id, gate } = accounts.find(credential);
-		this.node = context.getNode();
+		// Fetched once, because n8n copies it each time.
+		const node = context.getNode();
 		this.items = context.getInputData();
-		this.accountId = id;
-		this.links = new DownloadLinks(context);
-		this.signal = context.getExecutionCancelSignal();
-		this.continues = context.continueOnFail() || isAgentTool(this.node);
-		const memory = context.getContext('node');
-		// After all that may throw, because only `run` closes it.
-		this.lane = gate.openLane(maxConcurrency);
-		const { closed } = this.lane;
-		this.pictures = new InputPictures(context, { ...surroundings, closed });
-		this.results = new PaidResults(memory, accounts.results, this.pictureStore(), closed);
+		this.isAgent = isAgentTool(node);
+		this.continues = context.continueOnFail() || this.isAgent;
+		this.failures = new Failures(node, this.items.length, this.isAgent);
+		this.output = new OutputItems(node, this.isAgent);
 	}
 
 	async run(): Promise<INodeExecutionData[]> {
-		const stop = () => this.lane.close();
-		this.signal?.addEventListener('abort', stop, { once: true });
-		// Retry On Fail starts again even after the execution was cancelled.
-		if (this.signal?.aborted) stop();
-		try {
-			await this.takeTurns();
-		} finally {
-			this.signal?.removeEventListener('abort', stop);
-			this.lane.close();
-		}
-		if (this.signal?.aborted) {
-			throw new NodeOperationError(this.node, 'The execution was cancelled', {
-				description: this.progress(),
-			});
-		}
-		if (this.failures.size === 0) this.results.clear();
-		else if (!this.continues) throw this.firstError();
-		this.settleHeldBack();
+		const execution = this.context.getContext('node');
+		const terms = await this.setUp().catch((error: unknown): WithoutPicture => ({ kind: 'thrown', error }));
+		if ('kind' in terms) this.items.forEach((_, itemIndex) => this.ended.set(itemIndex, terms));
+		else await this.mergeAll(terms);
+		if (!this.continues && this.merged().length < this.items.length) throw this.firstError();
+		this.surroundings.results.forgetRetry(execution);
 		this.addHints();
-		return this.output;
+		const names = fileNamesOf(execution);
+		return this.items.map((input, itemIndex) => {
+			const ended = this.endOf(itemIndex);
+			if (ended.kind !== 'merged') {
+				return this.output.failed(itemIndex, this.failure(itemIndex, ended), input, this.outputField(itemIndex));
+			}
+			const fileName = names.nameFor(ended.key, ended.baseName, ended.result.extension);
+			return this.output.merged(itemIndex, { ...ended, fileName }, input);
+		});
+	}
+
+	/** What can go wrong for all pairs at once. */
+	private async setUp(): Promise<BatchTerms> {
+		const { context, continues, isAgent } = this;
+		const credential = await readCredential(context);
+		const maxConcurrency = this.reader(0).maxConcurrency();
+		const { id, gate } = this.surroundings.accounts.find(credential);
+		// After all that may throw, because only `mergeAll` closes it.
+		return { credential, accountId: id, lane: gate.openLane(maxConcurrency), continues, isAgent };
+	}
+
+	private async mergeAll(terms: BatchTerms): Promise<void> {
+		const { lane } = terms;
+		const signal = this.context.getExecutionCancelSignal();
+		const stop = () => lane.close();
+		signal?.addEventListener('abort', stop, { once: true });
+		// Retry On Fail starts again even after the execution was cancelled.
+		if (signal?.aborted) stop();
+		try {
+			await this.takeTurns(terms);
+		} finally {
+			signal?.removeEventListener('abort', stop);
+			lane.close();
+		}
+		if (signal?.aborted) {
+			const description = this.progress(
+				"As long as this n8n runs, 'Reuse Earlier Results' saves paying for them again.",
+			);
+			throw new NodeOperationError(this.context.getNode(), 'The execution was cancelled', { description });
+		}
 	}
 
 	/** The gate gives the turns, and so decides how many pairs are worked on at a time. */
-	private async takeTurns(): Promise<void> {
+	private async takeTurns(terms: BatchTerms): Promise<void> {
+		const { lane } = terms;
+		const pairs = new PairMerger(this.context, this.surroundings, terms);
 		const atWork: Array<Promise<void>> = [];
 		for (const itemIndex of this.items.keys()) {
-			const turn = await this.lane.turn();
+			const turn = await lane.turn();
 			if (turn === undefined) break;
-			atWork.push(this.takeTurn(itemIndex, turn));
+			const settle = (ended: Merged | WithoutPicture) => {
+				this.ended.set(itemIndex, ended);
+				if (meetsEveryPair(ended)) this.endedBy ??= { itemIndex, outcome: ended };
+				if (endsBatch(ended, this.continues)) lane.close();
+				this.logProgress();
+				turn.end();
+			};
+			atWork.push(pairs.merge(itemIndex, turn).then(settle));
 		}
 		await Promise.all(atWork);
 	}
 
-	private async takeTurn(itemIndex: number, turn: Turn): Promise<void> {
-		try {
-			this.settle(itemIndex, await this.mergeItem(itemIndex, turn));
-		} finally {
-			turn.end();
-		}
+	private endOf(itemIndex: number): Merged | WithoutPicture {
+		return this.ended.get(itemIndex) ?? { kind: 'heldBack' };
 	}
 
-	private async mergeItem(itemIndex: number, turn: Turn): Promise<Outcome> {
-		try {
-			const request = readMergeRequest(this.context, itemIndex);
-			const { linkLifetime } = request;
-			if (linkLifetime) await this.links.assertPossible(itemIndex);
-			const ended = await this.mergePair(itemIndex, request, turn);
-			if ('kind' in ended) return ended;
-			const { result, fileName, reused } = ended;
-			const downloadUrl = linkLifetime && this.links.create(result.binary, linkLifetime);
-			return { kind: 'merged', request, fileName, result, reused, downloadUrl };
-		} catch (error) {
-			const { closed } = this.lane;
-			return closed.aborted && error === closed.reason ? { kind: 'heldBack' } : { kind: 'thrown', error };
-		}
+	/** Why an item has no picture. What was not sent is told what would have happened to it too. */
+	private failure(itemIndex: number, ended: WithoutPicture): Failure {
+		return this.failures.of(itemIndex, ended, this.endedBy?.outcome);
 	}
 
-	private async mergePair(itemIndex: number, request: MergeRequest, turn: Turn): Promise<Ended> {
-		const { pictures, similarity, reuseResults } = request;
-		// A slow picture host must not hold up pairs that have their pictures.
-		if ('url' in pictures.target || 'url' in pictures.template) turn.stepAside();
-		const load = async (role: ImageRole) => await this.pictures.load(role, itemIndex, pictures[role], request);
-		const [target, template] = await Promise.all([load('target'), load('template')]);
-		if ('unfit' in target || 'unfit' in template) {
-			const unfit = [target, template].flatMap((picture) => ('unfit' in picture ? picture.unfit : []));
-			return { kind: 'unfit', unfit };
-		}
-		const key = fingerprint(target.sha256, template.sha256, similarity, this.accountId);
-		const fileName = outputBaseName(request, target);
-		const underWay = this.results.underWay(key);
-		if (underWay !== undefined) {
-			turn.end();
-			// Not awaited here: that would keep the pictures in memory.
-			return underWay.then(endedAs(fileName));
-		}
-		// Another execution is paying for it just now: waiting for that must not hold anybody up.
-		if (reuseResults && this.results.isUnderWayElsewhere(key)) turn.stepAside();
-		const pair = { target: target.picture, template: template.picture, similarity };
-		const merge = async () => await this.merge(pair, request, fileName, turn);
-		return await this.results.getOrMerge(key, reuseResults ? fileName : undefined, merge).then(endedAs(fileName));
-	}
-
-	private async merge(
-		pair: FaceFusionRequest,
-		{ timeoutMs, maxRetries }: MergeRequest,
-		fileName: string,
-		turn: Turn,
-	): Promise<PaidResult | WithoutPicture> {
-		const { context, signal } = this;
-		const { clock, random } = this.surroundings;
-		const connection = { ...this.credential, timeoutMs, clock, signal };
-		const sending = await send(turn, async () => await faceFusion(context, pair, connection), {
-			maxRetries,
-			clock,
-			random,
-			endsBatch: (refusal) => endsBatch({ kind: 'refused', refusal }, this.continues),
-		});
-		if (sending === undefined) return { kind: 'heldBack' };
-		const { answer, attempts } = sending;
-		if ('refusal' in answer) return { kind: 'refused', refusal: answer.refusal };
-		return await this.store(answer, fileName, attempts);
-	}
-
-	/** Nothing paid for is thrown away: what cannot be stored is not sent again. */
-	private async store(
-		{ bytes, format, requestId, logId }: MergedPicture,
-		fileName: string,
-		attempts: number,
-	): Promise<PaidResult | WithoutPicture> {
-		const { extension, mimeType } = format;
-		const { width, height } = readImageHeader(bytes) ?? {};
-		try {
-			const binary = await this.put(bytes, `${fileName}.${extension}`, mimeType);
-			return { binary, extension, width, height, requestId, logId, attempts };
-		} catch (cause) {
-			return { kind: 'notStored', requestId, logId, cause };
-		}
-	}
-
-	/** Stores a picture, whatever the store says for a moment: its folder may be away. */
-	private async put(bytes: Buffer, fileName: string, mimeType: string): Promise<IBinaryData> {
-		const { helpers } = this.context;
-		return await this.withStore(
-			async () => await helpers.prepareBinaryData(bytes, fileName, mimeType),
-			() => false,
-		);
-	}
-
-	/** A binary without an id is in memory, inside the execution's data. */
-	private pictureStore(): PictureStore {
-		const { helpers } = this.context;
-		const has = async ({ id }: IBinaryData) => {
-			if (id === undefined) return true;
-			return await this.withStore(async () => await helpers.getBinaryMetadata(id), isGone).then(
-				() => true,
-				() => false,
-			);
-		};
-		const copy = async (binary: IBinaryData, fileName: string) => {
-			const read = this.withStore(async () => await helpers.getBinaryDataBuffer(0, binary), isGone);
-			const bytes = await read.catch(() => undefined);
-			return bytes && (await this.put(bytes, fileName, binary.mimeType));
-		};
-		return { has, copy };
-	}
-
-	/**
-	 * Uses n8n's binary store, again with backoff when it fails.
-	 * @throws what n8n throws last, or at once what is final
-	 */
-	private async withStore<T>(use: () => Promise<T>, isFinal: (error: unknown) => boolean, retry = 1): Promise<T> {
-		return await use().catch(async (error: unknown) => {
-			if (retry > STORE_RETRIES || isFinal(error) || this.signal?.aborted) throw error;
-			const { clock, random } = this.surroundings;
-			await clock.sleep(retryDelay(retry, random()), this.signal);
-			return await this.withStore(use, isFinal, retry + 1);
-		});
-	}
-
-	private settle(itemIndex: number, outcome: Outcome): void {
-		const { node } = this;
-		const input = this.items[itemIndex] ?? { json: {} };
-		if (meetsEveryPair(outcome)) this.endedFor ??= outcome;
-		if (endsBatch(outcome, this.continues)) this.lane.close();
-		const failure = failureOf(node, itemIndex, outcome);
-		if (failure !== undefined) {
-			this.failures.set(itemIndex, failure);
-			this.output[itemIndex] = failureItem(node, itemIndex, failure, input);
-		} else if (outcome.kind === 'merged') {
-			this.merged++;
-			if (outcome.reused) this.reused++;
-			this.output[itemIndex] = mergedItem(node, itemIndex, outcome, input);
-		} else {
-			return;
-		}
-		this.logProgress();
-	}
-
-	/** Tells each item that was not sent why, where the same would have happened to it. */
-	private settleHeldBack(): void {
-		if (this.endedFor === undefined) return;
-		for (const itemIndex of this.items.keys()) {
-			if (this.output[itemIndex] === undefined) this.settle(itemIndex, { kind: 'heldBack', for: this.endedFor });
-		}
-	}
-
-	private logProgress(): void {
-		const finished = this.merged + this.failures.size;
-		const isLast = finished === this.items.length && finished > LOG_EVERY;
-		if (finished % LOG_EVERY !== 0 && !isLast) return;
-		const counts = { merged: this.merged, reused: this.reused, failed: this.failures.size };
-		this.context.logger.info(`Merge Portraits: ${finished} of ${this.items.length} items finished`, counts);
-	}
-
-	private firstError(): Failure['error'] | undefined {
-		const [first] = [...this.failures].sort(([one], [other]) => one - other);
-		const error = first?.[1].error;
-		if (error) error.description = [error.description, this.progress()].filter(Boolean).join(' ');
+	/** The failure that ended the batch, or else the first item's. */
+	private firstError(): Failure['error'] {
+		const first = [...this.items.keys()].find((index) => !['merged', 'heldBack'].includes(this.endOf(index).kind));
+		const itemIndex = this.endedBy?.itemIndex ?? first ?? 0;
+		const ended = this.endOf(itemIndex);
+		const { error } = this.failure(itemIndex, ended.kind === 'merged' ? { kind: 'heldBack' } : ended);
+		const progress = this.progress('Their results are kept: a retry of this execution does not pay for them again.');
+		error.description = [error.description, progress].filter(Boolean).join(' ');
 		return error;
 	}
 
-	private progress(): string {
-		if (this.merged === 0) return '';
-		return `${this.merged} of ${this.items.length} pairs were merged. Their results are kept: a retry of this execution does not pay for them again.`;
+	private outputField(itemIndex: number): string | undefined {
+		try {
+			return this.reader(itemIndex).outputField();
+		} catch {
+			// An expression that cannot be resolved, or gives no name.
+			return undefined;
+		}
+	}
+
+	private reader(itemIndex: number): RequestReader {
+		return new RequestReader(this.context, itemIndex, new StoredBinaries(this.context));
+	}
+
+	private merged(): Merged[] {
+		return [...this.ended.values()].filter((ended) => ended.kind === 'merged');
+	}
+
+	private logProgress(): void {
+		const finished = this.ended.size;
+		const isLast = finished === this.items.length && finished > LOG_EVERY;
+		if (finished % LOG_EVERY !== 0 && !isLast) return;
+		const merged = this.merged();
+		const reused = merged.filter((ended) => ended.reused).length;
+		const counts = { merged: merged.length, reused, failed: finished - merged.length };
+		this.context.logger.info(`Merge Portraits: ${finished} of ${this.items.length} items finished`, counts);
+	}
+
+	/** @param outlook what becomes of the pictures that there are */
+	private progress(outlook: string): string {
+		const merged = this.merged().length;
+		return merged === 0 ? '' : `${merged} of ${this.items.length} pairs were merged. ${outlook}`;
 	}
 
 	private addHints(): void {
-		if (this.failures.size > 0) {
-			const message = `${this.failures.size} of ${this.items.length} items were not merged. Each says why.`;
-			this.context.addExecutionHints({ message, type: 'warning', location: 'outputPane' });
-		}
-		if (this.reused > 0) {
-			const message = `${this.reused} of ${this.items.length} results were reused and not paid for again.`;
-			this.context.addExecutionHints({ message, type: 'info', location: 'outputPane' });
-		}
+		const of = (count: number, what: string) =>
+			`${count} of ${this.items.length} ${what}${count === 1 ? ' was' : 's were'}`;
+		const hint = (message: string, type: 'info' | 'warning') =>
+			this.context.addExecutionHints({ message, type, location: 'outputPane' });
+		const merged = this.merged();
+		const reused = merged.filter((ended) => ended.reused).length;
+		const failed = this.items.length - merged.length;
+		if (failed > 0) hint(`${of(failed, 'item')} not merged. Each says why.`, 'warning');
+		if (reused > 0) hint(`${of(reused, 'result')} reused and not paid for again.`, 'info');
 	}
 }
-
-/** Whether n8n says that it has no such file, in the words of its stores: disk, database, S3 and Azure. */
-const isGone = (error: unknown) =>
-	error instanceof Error && /not ?found|ENOENT|NoSuchKey|\b404\b/i.test(`${error.constructor.name} ${error.message}`);

@@ -4,14 +4,12 @@ import type { Credential } from '../input/credential';
 import type { Clock } from '../base/clock';
 import { Gate } from './gate';
 import { Limits } from './limits';
-import { KnownResults } from '../paid/results';
 
 /** What was learned of an account's limits is forgotten after this long without an execution: they may have changed. */
 const IDLE_MS = 10 * 60_000;
 
-/** What outlives an execution in this process: a gate for each account, and where merged pictures are. */
+/** What outlives an execution in this process: a gate for each account. */
 export class Accounts {
-	readonly results = new KnownResults();
 	/** By SHA-256 of address and key: the key itself is not kept. */
 	private readonly gates = new Map<string, Gate>();
 

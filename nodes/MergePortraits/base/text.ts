@@ -62,3 +62,6 @@ const escaped = (text: string) =>
 		.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (hidden) => `\\u{${hidden.codePointAt(0)?.toString(16)}}`);
 
 const amount = ({ length }: { length: number }) => length.toLocaleString('en-US');
+
+/** Names an item at the end of a message, if there are several. */
+export const atItem = (itemIndex: number, itemCount: number) => (itemCount > 1 ? ` [item ${itemIndex}]` : '');

@@ -13,7 +13,12 @@ export interface Credential {
  */
 export async function readCredential(context: IExecuteFunctions): Promise<Credential> {
 	const { baseUrl, apiKey } = await context.getCredentials<{ baseUrl: string; apiKey: string }>('aiLabToolsApi');
-	const credential = { baseUrl: baseUrl.trim().replace(/\/+$/, ''), apiKey: apiKey.trim() };
+	const credential = {
+		baseUrl: String(baseUrl ?? '')
+			.trim()
+			.replace(/\/+$/, ''),
+		apiKey: String(apiKey ?? '').trim(),
+	};
 	if (!/^https?:\/\/\S+$/.test(credential.baseUrl) || !URL.canParse(credential.baseUrl)) {
 		throw new NodeOperationError(context.getNode(), "'Base URL' of the credential is not an address", {
 			description: 'Open the credential and enter an address such as https://www.ailabapi.com.',

@@ -1,6 +1,7 @@
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 
 import { formatList, imageRequirements, type ImageRole } from '../pictures/imageRequirements';
+import type { LinkLifetime } from '../pictures/store';
 
 /** The label of each parameter, as shown in the editor and quoted in messages. */
 export const labels = {
@@ -26,9 +27,6 @@ export const labels = {
 
 /** Merge sends a pair to AILabTools; Check looks at its pictures here, and sends nothing. */
 export type Operation = 'merge' | 'check';
-
-/** How long a link to the merged picture works, in n8n's notation. */
-export type LinkLifetime = '1h' | '1d' | '7d';
 
 export const linkLifetimes: Array<{ name: string; value: LinkLifetime }> = [
 	{ name: 'For 1 Hour', value: '1h' },

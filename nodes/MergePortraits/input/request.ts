@@ -1,17 +1,26 @@
-import { NodeOperationError, type IBinaryData, type IDataObject, type IExecuteFunctions } from 'n8n-workflow';
+import { NodeOperationError, type IDataObject, type IExecuteFunctions, type INodeExecutionData } from 'n8n-workflow';
 
-import { isAgentTool } from '../output/agentTool';
-import { binaryFields, findByName, findByValue, type FoundBinary } from '../pictures/binaryField';
-import type { ImageRole } from '../pictures/imageRequirements';
+import { atItem, quote } from '../base/text';
+import { binaryFields, findBinary, pictureInText, type FoundBinary } from '../pictures/binaryField';
+import type { ImageRole, Unfit } from '../pictures/imageRequirements';
 import type { PictureSource } from '../pictures/inputPictures';
-import { labels, linkLifetimes, options, type LinkLifetime } from './parameters';
+import type { LinkLifetime } from '../pictures/store';
+import type { StoredBinaries } from '../pictures/storedBinaries';
+import { labels, linkLifetimes, options } from './parameters';
 
 /** The longest delay of Node.js timers; beyond it they fire at once. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** What one item asks for. */
-export interface MergeRequest {
+/** Which pictures an item names, and how they are read. */
+export interface PicturesRequest {
 	pictures: Record<ImageRole, PictureSource>;
+	validateImages: boolean;
+	maxRetries: number;
+	timeoutMs: number;
+}
+
+/** What one item asks for. */
+export interface MergeRequest extends PicturesRequest {
 	/** 0 to 1; undefined when the parameter is empty. */
 	similarity: number | undefined;
 	outputField: string;
@@ -19,158 +28,190 @@ export interface MergeRequest {
 	linkLifetime: LinkLifetime | undefined;
 	fileName: string;
 	includeOtherFields: boolean;
-	validateImages: boolean;
 	reuseResults: boolean;
-	maxRetries: number;
-	timeoutMs: number;
 }
 
 /**
- * Reads one item's parameters.
- * @throws NodeOperationError that quotes the parameter's label, or whatever n8n throws for an expression it cannot resolve
+ * Reads one item's parameters. Each method throws NodeOperationError that quotes the parameter's label, or whatever n8n
+ * throws for an expression that it cannot resolve.
  */
-export function readMergeRequest(context: IExecuteFunctions, itemIndex: number): MergeRequest {
-	const given = context.getNodeParameter('options', itemIndex, {});
-	const outputField: unknown = context.getNodeParameter('outputBinaryPropertyName', itemIndex);
-	if (typeof outputField !== 'string' || outputField.trim() === '') {
-		throw refuse(
-			context,
-			itemIndex,
-			`'${labels.outputBinaryPropertyName}' is empty`,
-			'Enter a field name, such as data.',
+export class RequestReader {
+	private readonly item: INodeExecutionData;
+
+	constructor(
+		private readonly context: IExecuteFunctions,
+		private readonly itemIndex: number,
+		private readonly storedBinaries: StoredBinaries,
+	) {
+		this.item = context.getInputData()[itemIndex] ?? { json: {} };
+	}
+
+	/** @param isAgent an AI agent is always given a link: it cannot be given the picture itself */
+	merge(isAgent: boolean): MergeRequest {
+		const given = this.options();
+		return {
+			...this.pictures(),
+			validateImages: isOn(given.validateImages),
+			similarity: this.similarity(),
+			outputField: this.outputField(),
+			linkLifetime: this.linkLifetime(given) ?? (isAgent ? '1d' : undefined),
+			fileName: isEmpty(given.fileName) ? '' : String(given.fileName),
+			includeOtherFields: isOn(given.includeOtherFields),
+			reuseResults: isOn(given.reuseResults),
+		};
+	}
+
+	pictures(): PicturesRequest {
+		const given = this.options();
+		return {
+			pictures: { target: this.source('target'), template: this.source('template') },
+			validateImages: true,
+			maxRetries: this.integer(given, 'maxRetries', 0),
+			timeoutMs: this.integer(given, 'timeout', 1, LONGEST_TIMEOUT_MS),
+		};
+	}
+
+	/** The most requests at a time, for all items: read from the first. */
+	maxConcurrency(): number {
+		// Not the whole collection: another option that cannot be resolved fails its item alone.
+		const maxConcurrency = this.context.getNodeParameter('options.maxConcurrency', this.itemIndex, '');
+		return this.integer({ maxConcurrency }, 'maxConcurrency', 1);
+	}
+
+	outputField(): string {
+		const given = this.parameter('outputBinaryPropertyName');
+		if (typeof given === 'string' && given.trim() !== '') return given.trim();
+		const found = isEmpty(given) ? 'is empty' : `must be a field name, but is ${quote(given)}`;
+		throw this.refusal(`'${labels.outputBinaryPropertyName}' ${found}`, 'Enter a field name, such as data.');
+	}
+
+	/** Why no link is possible. */
+	noLinks(isAgent: boolean): NodeOperationError {
+		const otherwise = isAgent
+			? 'An AI agent can be given a picture only as a link.'
+			: `Or choose None in '${labels.downloadLink}'.`;
+		return this.refusal(
+			`'${labels.downloadLink}' is not possible: this n8n keeps binary data in memory, which no link can reach`,
+			`Set N8N_DEFAULT_BINARY_DATA_MODE to filesystem, database or s3 where n8n is started. ${otherwise}`,
 		);
 	}
-	return {
-		pictures: {
-			target: readSource(context, itemIndex, 'target'),
-			template: readSource(context, itemIndex, 'template'),
-		},
-		similarity: readSimilarity(context, itemIndex),
-		outputField: outputField.trim(),
-		linkLifetime: readLinkLifetime(context, itemIndex, given),
-		fileName: String(given.fileName ?? '').trim(),
-		includeOtherFields: given.includeOtherFields !== false,
-		validateImages: given.validateImages !== false,
-		reuseResults: given.reuseResults !== false,
-		maxRetries: readInteger(context, itemIndex, given, 'maxRetries', 0),
-		timeoutMs: readInteger(context, itemIndex, given, 'timeout', 1, LONGEST_TIMEOUT_MS),
-	};
-}
 
-/**
- * The most requests at a time, for all items: read from the first.
- * @throws NodeOperationError when it is not a whole number of at least 1
- */
-export function readMaxConcurrency(context: IExecuteFunctions): number {
-	// Not the whole collection: another option that cannot be resolved fails its item alone.
-	const maxConcurrency = context.getNodeParameter('options.maxConcurrency', 0, '');
-	return readInteger(context, 0, { maxConcurrency }, 'maxConcurrency', 1);
-}
-
-function readInteger(
-	context: IExecuteFunctions,
-	itemIndex: number,
-	given: IDataObject,
-	name: 'maxConcurrency' | 'maxRetries' | 'timeout',
-	least: number,
-	most = Number.MAX_SAFE_INTEGER,
-): number {
-	const byDefault = Number(options.find((option) => option.name === name)?.default);
-	const value = isEmpty(given[name]) ? byDefault : toNumber(given[name]);
-	if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-	const rule = value > most ? `at most ${most}` : `a whole number of at least ${least}`;
-	const message = `'${labels[name]}' must be ${rule}, but is ${JSON.stringify(given[name])}`;
-	throw refuse(context, itemIndex, message, `Enter a number, such as ${byDefault}, or remove the option.`);
-}
-
-function readLinkLifetime(
-	context: IExecuteFunctions,
-	itemIndex: number,
-	{ downloadLink = 'none' }: IDataObject,
-): LinkLifetime | undefined {
-	const chosen = linkLifetimes.find(({ value }) => value === downloadLink)?.value;
-	if (chosen !== undefined) return chosen;
-	if (downloadLink === 'none') return isAgentTool(context.getNode()) ? '1d' : undefined;
-	const message = `'${labels.downloadLink}' must be none, 1h, 1d or 7d, but is ${JSON.stringify(downloadLink)}`;
-	throw refuse(context, itemIndex, message, 'Choose one of the four, or let the expression give one of these words.');
-}
-
-function readSimilarity(context: IExecuteFunctions, itemIndex: number): number | undefined {
-	const given: unknown = context.getNodeParameter('similarity', itemIndex);
-	if (isEmpty(given)) return undefined;
-	const value = toNumber(given);
-	if (value >= 0 && value <= 1) return value;
-	const message = `'${labels.similarity}' must be a number from 0 to 1, but is ${JSON.stringify(given)}`;
-	throw refuse(context, itemIndex, message, 'Enter a number such as 0.5, or leave the parameter empty.');
-}
-
-function readSource(context: IExecuteFunctions, itemIndex: number, role: ImageRole): PictureSource {
-	const given: unknown = context.getNodeParameter(`${role}InputType`, itemIndex);
-	if (given === 'url') {
-		const label = labels[`${role}Url`];
-		return { label, url: readUrl(context, itemIndex, label, `${role}Url`) };
+	private options(): IDataObject {
+		return this.context.getNodeParameter('options', this.itemIndex, {});
 	}
-	if (given === 'binary') {
-		const label = labels[`${role}BinaryPropertyName`];
-		return { label, binary: readBinary(context, itemIndex, label, `${role}BinaryPropertyName`) };
+
+	private parameter(name: string): unknown {
+		return this.context.getNodeParameter(name, this.itemIndex, '');
 	}
-	const message = `'${labels[`${role}InputType`]}' must be binary or url, but is ${JSON.stringify(given)}`;
-	throw refuse(context, itemIndex, message, 'Choose one of the two, or let the expression give one of these words.');
-}
 
-function readUrl(context: IExecuteFunctions, itemIndex: number, label: string, name: string): string {
-	const given: unknown = context.getNodeParameter(name, itemIndex, '');
-	const text = typeof given === 'string' ? given.trim() : '';
-	const url = URL.canParse(text) ? new URL(text) : undefined;
-	if (url !== undefined && ['http:', 'https:'].includes(url.protocol)) return url.href;
-	// Shows nothing of the value but its scheme: a mistyped address may hold a password or a token.
-	const found = isEmpty(given) ? 'is empty' : url ? `begins with ${url.protocol}` : 'is not a URL';
-	throw refuse(
-		context,
-		itemIndex,
-		`'${label}' ${found}`,
-		'Enter the whole address of the picture, beginning with https:// or http://, such as https://example.com/portrait.jpg.',
-	);
-}
-
-function readBinary(context: IExecuteFunctions, itemIndex: number, label: string, name: string): IBinaryData {
-	const given: unknown = context.getNodeParameter(name, itemIndex);
-	const item = context.getInputData()[itemIndex] ?? { json: {} };
-	const field = typeof given === 'string' ? given.trim() : undefined;
-	const found = field ? findByName(item, field) : findByValue(item, given);
-	if ('binary' in found) return found.binary;
-	const fields = [...binaryFields(item).keys()];
-	const advice = [
-		typeof found.none === 'object' && !isEmpty(given) ? 'Make the upload a required field of its form.' : '',
-		fields.length > 0
-			? `Binary fields of this item: ${fields.join(', ')}. Enter one of them, or an expression that gives a binary of another node, such as {{ $("Read template").first().binary.data }}.`
-			: 'The item has no binary fields. Put a node that reads or downloads the picture before this one, or enter an expression that gives a binary of another node.',
-	];
-	throw refuse(context, itemIndex, `'${label}' ${whyNone(found.none, given)}`, advice.join(' ').trim());
-}
-
-/** Completes "'Label' …" when there is no binary. */
-function whyNone(none: Exclude<FoundBinary, { binary: IBinaryData }>['none'], given: unknown): string {
-	if (isEmpty(given)) return 'is empty';
-	if (typeof none === 'object') {
-		return none.empty === '' ? 'gives no file: none was uploaded' : `names "${none.empty}": no file was uploaded there`;
+	private integer(
+		given: IDataObject,
+		name: 'maxConcurrency' | 'maxRetries' | 'timeout',
+		least: number,
+		most = Number.MAX_SAFE_INTEGER,
+	): number {
+		const byDefault = Number(options.find((option) => option.name === name)?.default);
+		const value = isEmpty(given[name]) ? byDefault : toNumber(given[name]);
+		if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+		const rule = value > most ? `at most ${most}` : `a whole number of at least ${least}`;
+		const message = `'${labels[name]}' must be ${rule}, but is ${quote(given[name])}`;
+		throw this.refusal(message, `Enter a number, such as ${byDefault}, or remove the option.`);
 	}
-	if (none === 'several') return 'matches several files of the item';
-	if (none === 'withoutContent') return 'gives a binary without its content, which $binary leaves out';
-	if (typeof given !== 'string') return `gives no binary, but ${describe(given)}`;
-	return `names the binary field "${given.trim()}", which the item does not have`;
+
+	private linkLifetime({ downloadLink }: IDataObject): LinkLifetime | undefined {
+		const chosen = linkLifetimes.find(({ value }) => value === downloadLink)?.value;
+		if (chosen !== undefined || isEmpty(downloadLink) || downloadLink === 'none') return chosen;
+		const message = `'${labels.downloadLink}' must be none, 1h, 1d or 7d, but is ${quote(downloadLink)}`;
+		throw this.refusal(message, 'Choose one of the four, or let the expression give one of these words.');
+	}
+
+	private similarity(): number | undefined {
+		const given = this.parameter('similarity');
+		if (isEmpty(given)) return undefined;
+		const value = toNumber(given);
+		if (value >= 0 && value <= 1) return value;
+		const message = `'${labels.similarity}' must be a number from 0 to 1, but is ${quote(given)}`;
+		throw this.refusal(message, meantSimilarity(given));
+	}
+
+	private source(role: ImageRole): PictureSource {
+		const given = this.parameter(`${role}InputType`);
+		if (given === 'url') return this.url(labels[`${role}Url`], `${role}Url`);
+		if (given === 'binary') return this.binary(labels[`${role}BinaryPropertyName`], `${role}BinaryPropertyName`);
+		const message = `'${labels[`${role}InputType`]}' must be binary or url, but is ${quote(given)}`;
+		throw this.refusal(message, 'Choose one of the two.');
+	}
+
+	private url(label: string, name: string): PictureSource {
+		const given = this.parameter(name);
+		const text = typeof given === 'string' ? given.trim() : '';
+		if (/^data:/i.test(text)) return this.found(label, pictureInText(text));
+		const url = URL.canParse(text) ? new URL(text) : undefined;
+		if (url !== undefined && ['http:', 'https:'].includes(url.protocol)) return { label, url: url.href };
+		// Shows nothing of the value but its scheme: a mistyped address may hold a password or a token.
+		const why = isEmpty(given) ? 'is empty' : url ? `begins with ${url.protocol.slice(0, 20)}` : 'is not a URL';
+		const wayOut =
+			'Enter the whole address of the picture, beginning with https:// or http://, such as https://example.com/portrait.jpg.';
+		return { label, unfit: noPicture(why, wayOut) };
+	}
+
+	private binary(label: string, name: string): PictureSource {
+		const { context, itemIndex, item, storedBinaries } = this;
+		const written: unknown = context.getNodeParameter(name, itemIndex, '', { rawExpressions: true });
+		return this.found(label, findBinary(item, this.parameter(name), written, storedBinaries.namedIn(written)));
+	}
+
+	private found(label: string, found: FoundBinary): PictureSource {
+		if ('binary' in found) {
+			const [field] = [...binaryFields(this.item)].find(([, binary]) => binary === found.binary) ?? [];
+			return { label, binary: found.binary, field };
+		}
+		return { label, unfit: noPicture(found.why, found.wayOut ?? this.fieldsAdvice()) };
+	}
+
+	private fieldsAdvice(): string {
+		const fields = [...binaryFields(this.item).keys()];
+		const more = fields.length > MOST_LISTED ? ` and ${fields.length - MOST_LISTED} more` : '';
+		const listed = fields.slice(0, MOST_LISTED).map((field) => (field.length > 60 ? `${field.slice(0, 60)}…` : field));
+		if (fields.length > 0) {
+			return `Binary fields of this item: ${listed.join(', ')}${more}. Enter one of them, or an expression that gives a binary of another node, such as {{ $("Read template").first().binary.data }}.`;
+		}
+		return 'The item has no binary fields. Put a node that reads or downloads the picture before this one, or enter an expression that gives a binary of another node.';
+	}
+
+	private refusal(message: string, description: string): NodeOperationError {
+		const { context, itemIndex } = this;
+		const named = `${message}${atItem(itemIndex, context.getInputData().length)}`;
+		return new NodeOperationError(context.getNode(), named, { itemIndex, description });
+	}
 }
 
-const refuse = (context: IExecuteFunctions, itemIndex: number, message: string, description: string) =>
-	new NodeOperationError(context.getNode(), `${message} [item ${itemIndex}]`, { itemIndex, description });
+/** How many binary fields of an item a message lists. */
+const MOST_LISTED = 10;
+
+const noPicture = (found: string, wayOut: string): Unfit => ({
+	code: 'PARAMETERS_CANNOT_EMPTY',
+	found,
+	wayOut,
+	visitorFound: 'is missing',
+	visitorWayOut: 'Please upload it.',
+});
+
+/** What somebody probably meant who wrote 80, 70% or 0,7. */
+function meantSimilarity(given: unknown): string {
+	const [, text = ''] = /^\s*(\d+(?:[.,]\d+)?)\s*%?\s*$/.exec(String(given).slice(0, 20)) ?? [];
+	const number = text === '' ? Number.NaN : Number(text.replace(',', '.'));
+	const meant = number <= 1 ? number : number / 100;
+	if (meant <= 1) return `${quote(given)} probably means ${meant}: enter that.`;
+	return 'Enter a number such as 0.5, or leave the parameter empty.';
+}
 
 const isEmpty = (value: unknown) =>
 	value === undefined || value === null || (typeof value === 'string' && value.trim() === '');
 
+/** Whether an option is on, as all are by default. An expression may give any value. */
+const isOn = (value: unknown) =>
+	value === undefined || !(isEmpty(value) || ['0', 'false'].includes(String(value).trim().toLowerCase()));
+
 const toNumber = (value: unknown) =>
 	typeof value === 'number' || (typeof value === 'string' && value.trim() !== '') ? Number(value) : Number.NaN;
-
-const describe = (value: unknown) =>
-	typeof value === 'object' && value !== null
-		? `an object with the fields ${Object.keys(value).slice(0, 5).join(', ') || '(none)'}`
-		: `the ${typeof value} ${String(value)}`;

@@ -14,6 +14,23 @@ export interface PaidResult {
 	attempts: number;
 }
 
+/** A pair's picture, and whether it had been paid for before; or whatever else became of the pair. */
+export type Obtained<Other> = { kind: 'merged'; result: PaidResult; reused: boolean } | Other;
+
+/** How a pair gets its picture. */
+export interface Ways<Other> {
+	/** Whether pictures that other executions have paid for are used. */
+	reuse: boolean;
+	/** Copies another execution's picture; undefined when it is gone. */
+	copy(earlier: PaidResult): Promise<IBinaryData | undefined>;
+	/** Pays for it. */
+	merge(): Promise<PaidResult | Other>;
+	/** Called whenever somebody else's payment is waited for. */
+	onWait(): void;
+	/** Aborted when the execution sends no more pairs, and so has nothing to wait for. */
+	closed: AbortSignal;
+}
+
 /** About 2 MB: what is known about a result takes some 500 bytes. No picture is kept. */
 const MOST_KNOWN = 4_096;
 
@@ -25,152 +42,96 @@ export function fingerprint(...parts: Array<string | number | undefined>): strin
 	return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
-/** Where this process's executions have put merged pictures, by fingerprint; the least recently used are forgotten first. */
-export class KnownResults {
-	/** Merges under way in this process, by fingerprint. */
-	readonly inFlight = new Map<string, Promise<unknown>>();
-	/** Whether n8n keeps binaries in memory, where nothing can refer to them: no execution can use another's result. */
-	areInMemory = false;
-	private readonly known = new Map<string, PaidResult>();
-
-	/** A merge that is worth waiting for; undefined when there is none. */
-	underWay(key: string): Promise<unknown> | undefined {
-		return this.areInMemory ? undefined : this.inFlight.get(key);
-	}
-
-	get(key: string): PaidResult | undefined {
-		const result = this.known.get(key);
-		if (result !== undefined) this.set(key, result);
-		return result;
-	}
-
-	set(key: string, result: PaidResult): void {
-		this.known.delete(key);
-		this.known.set(key, result);
-		for (const oldest of this.known.keys()) {
-			if (this.known.size <= MOST_KNOWN) break;
-			this.known.delete(oldest);
-		}
-	}
-}
-
-/** n8n's binary store, as far as results need it. */
-export interface PictureStore {
-	/** Whether a picture is still there. */
-	has(binary: IBinaryData): Promise<boolean>;
-	/** Copies another execution's picture, because n8n deletes it with that execution; undefined when it is gone. */
-	copy(binary: IBinaryData, fileName: string): Promise<IBinaryData | undefined>;
+/** What one execution has paid for. */
+interface Own {
+	/** By fingerprint. */
+	results: Map<string, PaidResult>;
+	/** Sets the payments apart that are not shared with other executions. */
+	apart: string;
 }
 
 /**
- * The results that an execution need not pay for. Its own are in the node's context, which n8n keeps with the execution's
- * data: they survive Retry On Fail, and retrying the failed execution from the executions list.
+ * The pictures that this process has paid for. An execution is known by its node's context, which n8n has once for all runs
+ * of the node, loops and retries included, and keeps with a failed execution for its Retry.
  */
-export class PaidResults<Other extends object> {
-	private readonly inFlight = new Map<string, Promise<{ outcome: PaidResult | Other }>>();
-	private readonly own: Record<string, PaidResult>;
+export class PaidResults<Other extends { kind: string }> {
+	/** For as long as n8n holds the execution's data. */
+	readonly #own = new WeakMap<IContextObject, Own>();
+	/** Over executions: where pictures are, the least recently used first. */
+	readonly #known = new Map<string, PaidResult>();
+	readonly #underWay = new Map<string, { own: Own; work: Promise<Obtained<Other>> }>();
+	#executions = 0;
 
 	/**
-	 * @param context the node's context
-	 * @param known what earlier executions have paid for
-	 * @param closed aborted when the execution sends no more pairs, and so has nothing to wait for
+	 * Gives the picture for a fingerprint, and pays for it only when there is none. Pairs of one execution share what becomes
+	 * of the first; another execution's payment is waited for, and made anew if it gave no picture.
+	 * @throws the reason of `closed` when it aborts during a wait, and whatever `copy` and `merge` throw
 	 */
-	constructor(
-		private readonly context: IContextObject,
-		private readonly known: KnownResults,
-		private readonly store: PictureStore,
-		private readonly closed: AbortSignal,
-	) {
-		context.paidResults ??= {};
-		this.own = context.paidResults;
-	}
-
-	/** The outcome of the same pair, if it is under way in this execution; undefined when it is not. */
-	underWay(key: string): Promise<{ outcome: PaidResult | Other; reused: boolean }> | undefined {
-		return this.inFlight.get(key)?.then(({ outcome }) => ({ outcome, reused: true }));
-	}
-
-	/** Whether another execution of this process is about to pay for the same pair. */
-	isUnderWayElsewhere(key: string): boolean {
-		return this.known.underWay(key) !== undefined;
-	}
-
-	/**
-	 * Gives the result for a fingerprint that is not under way in this execution; calls `merge` only when there is none.
-	 * @param reuseAs the file name, without extension, for a copy of an earlier execution's picture; undefined to ignore those
-	 * @returns the outcome, and whether it existed already
-	 */
-	async getOrMerge(
-		key: string,
-		reuseAs: string | undefined,
-		merge: () => Promise<PaidResult | Other>,
-	): Promise<{ outcome: PaidResult | Other; reused: boolean }> {
-		const work = this.produce(key, reuseAs, merge);
-		this.inFlight.set(key, work);
-		try {
-			return await work;
-		} finally {
-			this.inFlight.delete(key);
+	async getOrMerge(execution: IContextObject, key: string, ways: Ways<Other>): Promise<Obtained<Other>> {
+		const own = this.#own.get(execution) ?? { results: new Map(), apart: ` of ${++this.#executions}` };
+		this.#own.set(execution, own);
+		const payment = ways.reuse ? key : key + own.apart;
+		for (let other = this.#underWay.get(payment); other !== undefined; other = this.#underWay.get(payment)) {
+			ways.onWait();
+			const outcome = await unlessClosed(other.work, ways.closed);
+			if (other.own === own && outcome) return outcome.kind === 'merged' ? { ...outcome, reused: true } : outcome;
 		}
+		// In the same step as the last look, so that only one of several that waited goes on.
+		const work = this.#mergeOnce(own, execution, key, ways);
+		this.#underWay.set(payment, { own, work });
+		return await work.finally(() => this.#underWay.delete(payment));
 	}
 
-	/** Forgets the execution's own results, once every item has its picture. */
-	clear(): void {
-		delete this.context.paidResults;
+	/** Forgets what an execution's Retry would need, once the node has run to its end. */
+	forgetRetry(execution: IContextObject): void {
+		delete execution.paidResults;
 	}
 
-	private async produce(
+	async #mergeOnce(
+		{ results }: Own,
+		execution: IContextObject,
 		key: string,
-		reuseAs: string | undefined,
-		merge: () => Promise<PaidResult | Other>,
-	): Promise<{ outcome: PaidResult | Other; reused: boolean }> {
-		// After n8n's Retry it belongs to the failed execution, as all does that the nodes before this one have put out.
-		const own = this.own[key];
-		if (own !== undefined && (await this.store.has(own.binary))) return { outcome: own, reused: true };
-		if (reuseAs === undefined) return { outcome: this.keep(key, await merge()), reused: false };
-		for (let other = this.known.underWay(key); other !== undefined; other = this.known.underWay(key)) {
-			await ended(other, this.closed);
+		{ reuse, copy, merge }: Ways<Other>,
+	): Promise<Obtained<Other>> {
+		const saved: Record<string, PaidResult> = (execution.paidResults ??= {});
+		const keep = (result: PaidResult, reused: boolean) => {
+			results.set(key, result);
+			saved[key] = result;
+			// In memory, a binary is its content, which nothing may hold for longer than its execution.
+			if (result.binary.id) this.#know(key, result);
+			return { kind: 'merged' as const, result, reused };
+		};
+		const own = results.get(key);
+		if (own !== undefined) return { kind: 'merged', result: own, reused: true };
+		// What is saved but not its own is of the failed execution that this one is the Retry of.
+		for (const earlier of [saved[key], reuse ? this.#known.get(key) : undefined]) {
+			const binary = earlier && (await copy(earlier));
+			if (earlier && binary) return keep({ ...earlier, binary }, true);
 		}
-		// In the same step as the last check, so that only one of several that waited goes on.
-		const work = this.copyOrMerge(key, reuseAs, merge);
-		this.known.inFlight.set(key, work);
-		try {
-			return await work;
-		} finally {
-			this.known.inFlight.delete(key);
-		}
+		const merged = await merge();
+		return 'kind' in merged ? merged : keep(merged, false);
 	}
 
-	private async copyOrMerge(
-		key: string,
-		reuseAs: string,
-		merge: () => Promise<PaidResult | Other>,
-	): Promise<{ outcome: PaidResult | Other; reused: boolean }> {
-		const earlier = this.known.get(key);
-		const binary = earlier && (await this.store.copy(earlier.binary, `${reuseAs}.${earlier.extension}`));
-		if (earlier && binary) return { outcome: this.keep(key, { ...earlier, binary }), reused: true };
-		return { outcome: this.keep(key, await merge()), reused: false };
-	}
-
-	private keep<T extends PaidResult | Other>(key: string, result: T): T {
-		if (!('binary' in result)) return result;
-		this.own[key] = result;
-		if (result.binary.id === undefined) this.known.areInMemory = true;
-		else this.known.set(key, result);
-		return result;
+	#know(key: string, result: PaidResult): void {
+		this.#known.delete(key);
+		this.#known.set(key, result);
+		for (const oldest of this.#known.keys()) {
+			if (this.#known.size <= MOST_KNOWN) break;
+			this.#known.delete(oldest);
+		}
 	}
 }
 
-/** Waits until the work has ended in one way or another. @throws the signal's reason when it aborts first */
-async function ended(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
-	signal.throwIfAborted();
-	await new Promise<void>((resolve, reject) => {
-		const stop = () => reject(signal.reason);
-		signal.addEventListener('abort', stop, { once: true });
-		const done = () => {
-			signal.removeEventListener('abort', stop);
-			resolve();
+/** Waits for somebody else's work; undefined when it threw. @throws the signal's reason when it aborts first */
+async function unlessClosed<T>(work: Promise<T>, closed: AbortSignal): Promise<T | undefined> {
+	closed.throwIfAborted();
+	return await new Promise<T | undefined>((resolve, reject) => {
+		const stop = () => reject(closed.reason);
+		closed.addEventListener('abort', stop, { once: true });
+		const end = (outcome?: T) => {
+			closed.removeEventListener('abort', stop);
+			resolve(outcome);
 		};
-		work.then(done, done);
+		work.then(end, () => end());
 	});
 }

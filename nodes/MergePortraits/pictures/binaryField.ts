@@ -1,141 +1,185 @@
-import { sanitizeFilename, type IBinaryData, type INodeExecutionData } from 'n8n-workflow';
+import { sanitizeFilename, type IBinaryData, type IDataObject, type INodeExecutionData } from 'n8n-workflow';
 
+import { quote } from '../base/text';
 import { isRecord } from '../base/values';
+import { imageFormat } from './imageHeader';
 
-/** What a binary field parameter means in an item. */
-export type FoundBinary =
-	| { binary: IBinaryData }
-	/** `empty`: the json field for which no file was uploaded; '' when that is unknown. */
-	| { none: 'missing' | 'several' | 'withoutContent' | { empty: string } };
+/** The binary that is meant, or why that is not certain: words that complete "'Label' …", and a way out of its own. */
+export type FoundBinary = { binary: IBinaryData } | { why: string; wayOut?: string };
 
-/** What a binary can be found by: n8n's forms, webhooks and chats put this into the json beside the binary itself. */
-interface FileDescription {
-	fileName?: unknown;
-	mimeType?: unknown;
-	/** In bytes. */
-	size?: unknown;
-}
+/** Gives a stored binary that a node has put out, by its id: whoever wrote that id into JSON has put out none. */
+export type FindStored = (id: string) => IBinaryData | undefined;
+
+/** Longer than any field's name, or path to one. */
+const LONGEST_NAME = 300;
 
 /** How n8n turns a form's label into the name of a binary field (`prepareFormReturnItem` of its Form nodes). */
 const formFieldName = (label: string) => label.replace(/\W/g, '_');
 
-/** An item's binaries by the names a parameter may use: in binary mode `combined`, their paths in the json. */
+/** An item's binaries by the names that a parameter may use. In binary mode `combined` n8n keeps them in the JSON. */
 export function binaryFields({ binary, json }: INodeExecutionData): Map<string, IBinaryData> {
-	const fields = new Map(Object.entries(binary ?? {}));
-	for (const [key, value] of Object.entries(json)) {
-		if (isBinary(value)) fields.set(key, value);
-		else if (isRecord(value)) {
-			for (const [inner, file] of Object.entries(value)) {
-				if (isBinary(file)) fields.set(Array.isArray(value) ? `${key}[${inner}]` : `${key}.${inner}`, file);
-			}
-		}
-	}
-	return fields;
+	const inJson = isRecord(json._files) ? Object.entries(json._files).filter(hasBinary) : [];
+	const paths = inJson.map(([name, file]): [string, IBinaryData] => [`_files.${name}`, file]);
+	return new Map([...paths, ...inJson, ...Object.entries(binary ?? {})]);
 }
 
 /**
- * Finds the binary that a field name means, or a path that n8n's editor writes when something is dragged.
- * @param name such as `target`, `_files.target`, `Your photo`, `['Your photo'][0].filename`, `files[0]`
+ * Finds the binary that a parameter means, and none that is only likely: the field of that very name; the upload that the
+ * item's JSON describes at exactly that path; a node's binary that an expression gives; or a picture as text.
+ * @param given the parameter's value for the item
+ * @param written the same as the workflow's author wrote it
  */
-export function findByName(item: INodeExecutionData, name: string): FoundBinary {
-	const fields = binaryFields(item);
-	const [byFileName, another] = byDescription(fields, { fileName: name });
-	const exact = fields.get(name) ?? (another === undefined ? byFileName : undefined);
-	if (exact !== undefined) return { binary: exact };
-	const path = name.replace(/^\$(item\.json|item|json|binary)\.?(?=.)/, '');
-	const [key = '', ...rest] = pathKeys(path);
-	const index = rest.map(Number).find(Number.isInteger);
-	const named = fieldNames(path)
-		.concat(fieldNames(key, index))
-		.find((field) => fields.has(field));
-	const binary = named === undefined ? undefined : fields.get(named);
-	if (binary !== undefined) return { binary };
-	return findInJson(item, [[path], [key, ...rest]]) ?? emptyUpload(item, name) ?? { none: 'missing' };
+export function findBinary(
+	item: INodeExecutionData,
+	given: unknown,
+	written: unknown,
+	findStored: FindStored,
+): FoundBinary {
+	if (typeof given === 'string' && given.trim() !== '') return findByText(item, given.trim(), findStored);
+	const byValue = takeBinary(given, findStored);
+	if (byValue !== undefined) return byValue;
+	// What is dragged into an expression: nothing but a path.
+	const [, path] = /^=\s*\{\{\s*(\$[^{}]{1,300}?)\s*\}\}\s*$/.exec(String(written).slice(0, 400)) ?? [];
+	if (path?.replace(KEY_OF_EXPRESSION, '') === '') return findByText(item, path, findStored);
+	if (Array.isArray(given) && given.length > 0) return severalFiles;
+	if (given === undefined || given === null || given === '') return { why: 'is empty' };
+	return { why: `gives no binary, but ${quote(given)}` };
 }
 
-/** Finds the binary that an expression's value is, or that it describes among the item's. */
-export function findByValue(item: INodeExecutionData, value: unknown): FoundBinary {
-	if (isBinary(value)) return { binary: value };
-	if (isNothing(value)) return { none: { empty: '' } };
+function findByText(item: INodeExecutionData, text: string, findStored: FindStored): FoundBinary {
+	const fields = binaryFields(item);
+	const field = fields.get(text);
+	if (field !== undefined) return sharedField(item.json, text) ?? takeBinary(field, findStored) ?? missing(text);
+	if (text.length > LONGEST_NAME || text.startsWith('data:')) return pictureInText(text);
+	const [prefix = '', kind] = /^\$(?:input\.item\.|item\.)?(json|binary)(?=[.[])\.?/.exec(text) ?? [];
+	const path = text.slice(prefix.length);
+	const keys = pathKeys(path);
+	if (kind === 'binary') return takeBinary(fields.get(keys[0] ?? ''), findStored) ?? missing(text);
+	for (const [label = '', ...rest] of [[path], keys]) {
+		if (Object.hasOwn(item.json, label)) return findUpload(item.json, fields, { text, label, rest }, findStored);
+	}
+	const empty = Object.keys(item.json).find((label) => formFieldName(label) === text && isNothing(item.json[label]));
+	return empty === undefined ? missing(text) : notUploaded(empty);
+}
+
+/** The upload that the JSON describes under a label: alone or in a list, and perhaps by one of the description's fields. */
+function findUpload(
+	json: IDataObject,
+	fields: Map<string, IBinaryData>,
+	{ text, label, rest }: { text: string; label: string; rest: string[] },
+	findStored: FindStored,
+): FoundBinary {
+	const value: unknown = json[label];
+	if (isNothing(value)) return notUploaded(label);
+	let index = 0;
+	let deeper = rest;
 	if (Array.isArray(value)) {
-		return value.length > 1 ? { none: 'several' } : findByValue(item, value[0]);
+		const isIndex = /^\d+$/.test(rest[0] ?? '');
+		if (!isIndex && value.length > 1) return severalFiles;
+		if (isIndex) [index, deeper] = [Number(rest[0]), rest.slice(1)];
 	}
-	if (!isRecord(value)) return { none: 'missing' };
-	const { filename, fileName = filename, mimetype, mimeType = mimetype, size, binaryKey } = value;
-	const fields = binaryFields(item);
-	// The chat names the field.
-	const byKey = typeof binaryKey === 'string' ? fields.get(binaryKey) : undefined;
-	if (byKey !== undefined) return { binary: byKey };
-	const fitting = byDescription(fields, { fileName, mimeType, size });
-	const [binary] = fitting;
-	if (binary === undefined) return { none: 'mimeType' in value ? 'withoutContent' : 'missing' };
-	return fitting.length > 1 ? { none: 'several' } : { binary };
+	const described: unknown = Array.isArray(value) ? value[index] : value;
+	// n8n's editor cuts off the end of some paths that are dragged.
+	const isInside = isRecord(described) && Object.keys(described).some((key) => key.startsWith(deeper[0] ?? ''));
+	if (!isInside || deeper.length > 1) return missing(text);
+	const byValue = takeBinary(described, findStored);
+	if (byValue !== undefined) return byValue;
+	const field = fieldsOf(label, value)[index];
+	if (field === undefined) return missing(text);
+	const binary = fields.get(field);
+	const found = binary && isDescribedBy(binary, described) ? takeBinary(binary, findStored) : undefined;
+	return (
+		sharedField(json, field) ??
+		found ?? { why: `names ${quote(text)}, but the item has not got the file that its JSON describes there` }
+	);
 }
 
-/** The names that n8n's forms, webhooks and chats may have given to the binary of an upload. */
-function fieldNames(key: string, index?: number): string[] {
-	const bases = [key, formFieldName(key), `_files.${key}`];
-	if (index === undefined) return bases;
-	const numbered = bases.flatMap((base) => [`${base}_${index}`, `${base}${index}`, `${base}[${index}]`]);
-	return index === 0 ? [...numbered, ...bases] : numbered;
-}
-
-/** What is in the json at the first of these paths that leads anywhere, or in the nearest object above it. */
-function findInJson(item: INodeExecutionData, paths: string[][]): FoundBinary | undefined {
-	for (const path of paths) {
-		const values: unknown[] = [item.json];
-		for (const key of path) {
-			const parent = values.at(-1);
-			if (!isRecord(parent)) break;
-			if (!Object.hasOwn(parent, key)) {
-				// The file asked for is not there, and another must not take its place.
-				if (Array.isArray(parent) && parent.length > 0) return { none: 'missing' };
-				break;
-			}
-			values.push(parent[key]);
-		}
-		const [first, ...deeper] = values.slice(1);
-		const value = deeper.filter(isRecord).at(-1) ?? first;
-		if (isNothing(value) && values.length > 1) return { none: { empty: path[0] ?? '' } };
-		if (isRecord(value)) return findByValue(item, value);
-	}
-	return undefined;
-}
-
-/** The field that would exist had a file been uploaded to the form. */
-function emptyUpload({ json }: INodeExecutionData, name: string): FoundBinary | undefined {
-	const label = Object.keys(json).find((key) => formFieldName(key) === name && isNothing(json[key]));
-	return label === undefined ? undefined : { none: { empty: label } };
-}
-
-function byDescription(fields: Map<string, IBinaryData>, { fileName, mimeType, size }: FileDescription): IBinaryData[] {
-	if (typeof fileName !== 'string' || fileName === '') return [];
-	const name = sanitizeFilename(fileName);
-	return [...fields.values()].filter((binary) => {
-		const bytes = binary.id === undefined ? Buffer.byteLength(binary.data, 'base64') : binary.bytes;
-		return (
-			binary.fileName === name &&
-			(mimeType === undefined || mimeType === binary.mimeType) &&
-			(size === undefined || bytes === undefined || size === bytes)
-		);
+/** The fields that n8n's forms and chats give the uploads that are described under a label. */
+function fieldsOf(label: string, value: unknown): Array<string | undefined> {
+	const list = Array.isArray(value) ? value : [value];
+	return list.map((described: unknown, index) => {
+		if (!isRecord(described) || !('filename' in described || 'fileName' in described)) return undefined;
+		// The chat names the field.
+		if (typeof described.binaryKey === 'string') return described.binaryKey;
+		return list.length > 1 ? `${formFieldName(label)}_${index}` : formFieldName(label);
 	});
 }
 
-/**
- * The keys of a path: `a.b`, `a[0]`, `['a b'][0].c`. When `['a b'].c` is dragged, n8n's editor leaves `'a b'].` and most
- * of `c`.
- */
-function pathKeys(path: string): string[] {
-	const keys = path.matchAll(/\[?(['"])((?:\\.|(?!\1).)+)\1\]|\[(\d+)\]|[^.[\]]+/g);
-	return [...keys].map(([key, , quoted, index]) => quoted?.replace(/\\(.)/g, '$1') ?? index ?? key);
+/** Why a field is not certain: n8n has made one name of several labels, and keeps the last one's file. */
+function sharedField(json: IDataObject, field: string): FoundBinary | undefined {
+	const labels = Object.keys(json).filter((label) => fieldsOf(label, json[label]).includes(field));
+	if (labels.length < 2) return undefined;
+	return {
+		why: `is not certain: n8n keeps the files of ${labels.slice(0, 3).map(quote).join(' and ')} in one field, ${quote(field)}, and so only the last one`,
+		wayOut: 'Name these fields of the form in Latin letters and differently, such as portrait and picture.',
+	};
 }
+
+function isDescribedBy(binary: IBinaryData, described: Record<string, unknown>): boolean {
+	const { filename, fileName = filename, mimetype, mimeType = mimetype, size } = described;
+	const bytes = binary.id ? binary.bytes : Buffer.byteLength(binary.data, 'base64');
+	return (
+		typeof fileName === 'string' &&
+		binary.fileName === sanitizeFilename(fileName) &&
+		mimeType === binary.mimeType &&
+		(size === undefined || bytes === undefined || size === bytes)
+	);
+}
+
+/** A binary with its content, or one that a node has put out; undefined when the value is none. */
+function takeBinary(value: unknown, findStored: FindStored): FoundBinary | undefined {
+	if (!isBinary(value)) return undefined;
+	if (value.id) {
+		const binary = findStored(value.id);
+		const why = 'gives the ID of a stored file, which is not a binary of a node that the expression names';
+		return binary ? { binary } : { why };
+	}
+	const { data, mimeType, fileName, fileExtension } = value;
+	if (!data) return undefined;
+	const text = (given: unknown) => (typeof given === 'string' ? given : undefined);
+	return { binary: { data, mimeType, fileName: text(fileName), fileExtension: text(fileExtension) } };
+}
+
+/** The picture in Base64 text or a data URL, as messengers and models hand one over. */
+export function pictureInText(text: string): FoundBinary {
+	const [prefix = ''] = /^data:[\w.+/;=-]{0,100};base64,/i.exec(text.slice(0, 200)) ?? [];
+	const data = text.slice(prefix.length);
+	const isPicture = imageFormat(Buffer.from(data.slice(0, 64), 'base64')) !== undefined;
+	if (isPicture) return { binary: { data, mimeType: 'application/octet-stream' } };
+	return { why: `is ${quote(text)}, which is neither a field of the item nor a picture` };
+}
+
+const missing = (text: string) => ({ why: `names the binary field ${quote(text)}, which the item does not have` });
+
+const notUploaded = (label: string) => ({
+	why: `names ${quote(label)}: no file was uploaded there`,
+	wayOut: 'Make the upload a required field of its form.',
+});
+
+const severalFiles = {
+	why: 'matches several files of the item',
+	wayOut: "Turn off 'Multiple Files' in the form, or say which one is meant, such as photos[0].",
+};
+
+/** One key of a path: `.a`, `[0]`, `['a b']`. When `['a b'].c` is dragged, n8n's editor leaves `'a b'].` and most of `c`. */
+const KEY = String.raw`\[?(['"])((?:[^\\]|\\.)*?)\1\]|\[(\d+)\]|[^.[\]?]+`;
+
+/** The same in an expression, where nothing else may stand. */
+const KEY_OF_EXPRESSION = /(?:\?\.|\.)?(?:[\p{L}\p{N}_$]+|\[\d+\]|\[(['"])(?:[^\\]|\\.)*?\1\])/gu;
+
+/** The keys of a path of at most `LONGEST_NAME` characters. */
+const pathKeys = (path: string) =>
+	[...path.matchAll(new RegExp(KEY, 'g'))].map(
+		([key, , quoted, index]) => quoted?.replace(/\\(.)/g, '$1') ?? index ?? key,
+	);
 
 /** What a form gives for an upload without a file. */
 const isNothing = (value: unknown): boolean =>
 	value === null || value === '' || (Array.isArray(value) && value.every((each) => each === null));
 
-/** Has content, or a stored binary's id such as `filesystem-v2:…`: files of other services have types and ids too. */
 const isBinary = (value: unknown): value is IBinaryData =>
 	isRecord(value) &&
 	typeof value.mimeType === 'string' &&
-	(typeof value.data === 'string' || (typeof value.id === 'string' && value.id.includes(':')));
+	(typeof value.data === 'string' || typeof value.id === 'string');
+
+const hasBinary = (entry: [string, unknown]): entry is [string, IBinaryData] => isBinary(entry[1]);

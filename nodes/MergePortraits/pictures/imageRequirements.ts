@@ -177,3 +177,13 @@ export function checkImage(
 	}
 	return unfit;
 }
+
+/** What may be why the service found no face in a picture: its pixels are stored turned, as phones do. */
+export const turnedPicture = (field?: string): Unfit => ({
+	code: 'ERROR_NO_FACE_IN_FILE',
+	found: 'is stored turned, and AILabTools may not turn it',
+	wayOut: editImageAdvice(field),
+	visitorFound: 'is stored lying on its side or upside down',
+	visitorWayOut: 'Turn it upright, save it and upload it again.',
+	mendable: true,
+});

@@ -1,14 +1,28 @@
 import { createHash } from 'crypto';
 import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 
-import type { Picture } from '../api/faceFusion';
-import type { Clock } from '../base/clock';
+import type { Retries } from '../base/backoff';
 import { download } from './download';
-import { imageFormat } from './imageHeader';
-import { checkFileSize, checkImage, checkNotEmpty, type ImageRole, type Unfit } from './imageRequirements';
+import { HEAD_BYTES, imageFormat, readImageHeader, type ImageHeader } from './imageHeader';
+import {
+	checkFileSize,
+	checkImage,
+	checkNotEmpty,
+	editImageAdvice,
+	type ImageRole,
+	type Unfit,
+} from './imageRequirements';
+import type { Picture } from './picture';
+import type { PictureStore } from './store';
 
-/** Where an item's picture comes from, and the label of the parameter that says so. */
-export type PictureSource = { label: string } & ({ binary: IBinaryData } | { url: string });
+/** Where an item's picture comes from, or why it has none, and the label of the parameter that says so. */
+export type PictureSource = { label: string } & (
+	| { binary: IBinaryData; field?: string }
+	| { url: string }
+	| { unfit: Unfit }
+);
+
+type NamedSource = Exclude<PictureSource, { unfit: Unfit }>;
 
 /** The options that matter for reading pictures. */
 export interface ReadingOptions {
@@ -19,130 +33,153 @@ export interface ReadingOptions {
 }
 
 /** A picture ready to be sent. */
-export interface InputPicture {
-	picture: Picture;
+export interface InputPicture extends Picture {
+	unfit?: undefined;
 	/** The file's name without its extension; undefined when it has no name. */
 	baseName: string | undefined;
 	/** Of the bytes, hexadecimal. */
 	sha256: string;
+	/** Whether its pixels are stored the way up in which they are shown. */
+	upright: boolean;
 }
 
-/** A picture that AILabTools would not accept. */
-export interface UnfitPicture {
-	unfit: Array<Unfit & { role: ImageRole; label: string }>;
+/** A reason why a picture cannot be sent, with the picture's role and its parameter's label. */
+export type UnfitPicture = Unfit & { role: ImageRole; label: string };
+
+/** What the first bytes of a picture tell; without `header` when there is no picture, or none of a known format. */
+export interface Inspection {
+	header?: ImageHeader;
+	byteLength?: number;
+	unfit: UnfitPicture[];
 }
 
 type Loaded = InputPicture | { unfit: Unfit[] };
 
-interface KeptPicture {
-	/** The URL, the id of a stored binary, or the content itself where n8n keeps it in memory. */
-	content: string;
-	fileName: string | undefined;
-	validate: boolean;
-	loaded: Promise<Loaded>;
-}
-
 /** How many pictures of each role are kept: reading a binary again costs little, downloading one costs more. */
 const KEPT = { binary: 1, url: 4 };
+
+/** Up to this size a file is read whole where its first bytes do not tell its width and height. */
+const MOST_READ_WHOLE = 32 * 1024 * 1024;
 
 /**
  * Reads pictures from n8n's binary store and from URLs. Keeps the last ones of each role, so that a template is read once
  * for all items.
  */
 export class InputPictures {
-	private readonly kept: Record<ImageRole, KeptPicture[]> = { target: [], template: [] };
+	private readonly loaded = { target: new LastOnes<Loaded>(), template: new LastOnes<Loaded>() };
+	private readonly inspected = { target: new LastOnes<Inspection>(), template: new LastOnes<Inspection>() };
 
 	constructor(
 		private readonly context: IExecuteFunctions,
-		private readonly surroundings: { clock: Clock; random: () => number; closed: AbortSignal },
+		private readonly store: PictureStore,
+		private readonly surroundings: Omit<Retries, 'maxRetries' | 'signal'> & { closed: AbortSignal },
 	) {}
 
 	/**
 	 * Loads a picture, and checks it unless `validateImages` is false; an empty file is refused in any case.
-	 * @throws the reason of `closed` when it is aborted
+	 * @throws what n8n's store throws, and the reason of `closed` when it is aborted
 	 */
 	async load(
 		role: ImageRole,
 		itemIndex: number,
 		source: PictureSource,
 		options: ReadingOptions,
-	): Promise<InputPicture | UnfitPicture> {
-		const { label } = source;
-		const loaded = await this.loadOnce(role, itemIndex, source, options);
-		if ('sha256' in loaded) return loaded;
-		return { unfit: loaded.unfit.map((found) => ({ ...found, role, label })) };
+	): Promise<InputPicture | { unfit: UnfitPicture[] }> {
+		if ('unfit' in source) return { unfit: withRole([source.unfit], role, source) };
+		const validate = options.validateImages;
+		const loaded = await this.loaded[role].get([...identity(source), validate], mostKept(source), async () =>
+			'url' in source
+				? await this.fetch(role, source.url, options)
+				: await this.read(role, itemIndex, source, validate),
+		);
+		return 'sha256' in loaded ? loaded : { unfit: withRole(loaded.unfit, role, source) };
 	}
 
-	private async loadOnce(
-		role: ImageRole,
-		itemIndex: number,
-		source: PictureSource,
-		options: ReadingOptions,
-	): Promise<Loaded> {
-		const validate = options.validateImages;
-		const isUrl = 'url' in source;
-		const content = isUrl ? source.url : (source.binary.id ?? source.binary.data);
-		const fileName = isUrl ? undefined : source.binary.fileName;
-		const same = (one: KeptPicture) =>
-			one.content === content && one.fileName === fileName && one.validate === validate;
-		const known = this.kept[role].find(same);
-		const loaded =
-			known?.loaded ??
-			(isUrl ? this.fetch(role, source.url, options) : this.read(role, itemIndex, source.binary, validate));
-		const others = this.kept[role].filter((one) => one !== known);
-		this.kept[role] = [{ content, fileName, validate, loaded }, ...others].slice(0, isUrl ? KEPT.url : KEPT.binary);
-		const forget = () => {
-			this.kept[role] = this.kept[role].filter((one) => one.loaded !== loaded);
-		};
-		loaded.then((result) => 'unfit' in result && result.unfit.some(({ passing }) => passing) && forget(), forget);
-		return await loaded;
+	/** Looks at a picture as `load` does, but reads only the first bytes of a stored one. @throws as `load` does */
+	async inspect(role: ImageRole, source: PictureSource, options: ReadingOptions): Promise<Inspection> {
+		if ('unfit' in source) return { unfit: withRole([source.unfit], role, source) };
+		return await this.inspected[role].get(identity(source), mostKept(source), async () => {
+			const seen = 'url' in source ? await this.download(source.url, options) : await this.readHead(source.binary);
+			if ('unfit' in seen) return { unfit: withRole([seen.unfit], role, source) };
+			const { bytes, byteLength = bytes.length } = { byteLength: undefined, ...seen };
+			const howToMend = 'field' in source ? editImageAdvice(source.field) : undefined;
+			const unfit = checkImage(role, bytes, byteLength, howToMend);
+			return { header: readImageHeader(bytes), byteLength, unfit: withRole(unfit, role, source) };
+		});
+	}
+
+	private async readHead(binary: IBinaryData): Promise<{ bytes: Buffer; byteLength: number }> {
+		const byteLength = await this.store.size(binary);
+		const bytes = await this.store.readHead(binary, HEAD_BYTES);
+		const isEnough = readImageHeader(bytes)?.width !== undefined || bytes.length >= byteLength;
+		if (isEnough || byteLength > MOST_READ_WHOLE) return { bytes, byteLength };
+		return { bytes: await this.store.read(0, binary), byteLength };
 	}
 
 	private async fetch(role: ImageRole, url: string, options: ReadingOptions): Promise<Loaded> {
-		const file = await download(this.context, url, { ...options, ...this.surroundings });
+		const file = await this.download(url, options);
 		if ('unfit' in file) return { unfit: [file.unfit] };
-		const { bytes, fileName } = file;
-		// `photo.php?id=1` can be a picture too: the extension of its format replaces that of its name.
-		const baseName = fileName?.replace(/\.[a-z]\w{0,4}$/i, '') || undefined;
-		const { extension = 'bin' } = imageFormat(bytes) ?? {};
-		const name = baseName && `${baseName}.${extension}`;
-		return check(role, bytes, { fileName: name, baseName }, options.validateImages);
+		const unfit = options.validateImages ? checkImage(role, file.bytes) : checkNotEmpty(file.bytes.length);
+		// `photo.php?id=1` can be a picture too.
+		return unfit.length > 0 ? { unfit } : inputPicture(file.bytes, file.fileName?.replace(/\.[a-z]\w{0,4}$/i, ''));
 	}
 
-	private async read(role: ImageRole, itemIndex: number, binary: IBinaryData, validate: boolean): Promise<Loaded> {
-		const bySize = validate ? checkFileSize(await this.recordedSize(binary)) : [];
+	private async download(url: string, options: ReadingOptions) {
+		return await download(this.context, url, { ...options, ...this.surroundings });
+	}
+
+	private async read(
+		role: ImageRole,
+		itemIndex: number,
+		{ binary, field }: { binary: IBinaryData; field?: string },
+		validate: boolean,
+	): Promise<Loaded> {
+		const howToMend = editImageAdvice(field);
+		const bySize = validate && binary.id ? checkFileSize(await this.store.size(binary), howToMend) : [];
 		if (bySize.length > 0) return { unfit: bySize };
-		const bytes = await this.context.helpers.getBinaryDataBuffer(itemIndex, binary);
-		const { fileName } = binary;
-		const extension = binary.fileExtension?.toLowerCase() ?? '';
-		// Edit Image names a file `.jpeg` and its extension `jpg`.
-		const endings = [extension, ...(extension === 'jpg' ? ['jpeg'] : [])].map((ending) => `.${ending}`);
-		const ending = endings.find((each) => fileName?.toLowerCase().endsWith(each));
-		const baseName = ending === undefined ? fileName : fileName?.slice(0, -ending.length);
-		return check(role, bytes, { fileName, baseName }, validate);
-	}
-
-	/** The size in bytes of a binary whose content is not loaded yet. n8n 2 states it; n8n 1 keeps it in a separate file. */
-	private async recordedSize({ bytes, id, data }: IBinaryData): Promise<number> {
-		if (id === undefined) return Buffer.byteLength(data, 'base64');
-		return bytes ?? (await this.context.helpers.getBinaryMetadata(id)).fileSize;
+		const bytes = await this.store.read(itemIndex, binary);
+		const unfit = validate ? checkImage(role, bytes, bytes.length, howToMend) : checkNotEmpty(bytes.length);
+		return unfit.length > 0 ? { unfit } : inputPicture(bytes, withoutExtension(binary));
 	}
 }
 
-function check(
-	role: ImageRole,
-	bytes: Buffer,
-	{ fileName, baseName }: { fileName: string | undefined; baseName: string | undefined },
-	validate: boolean,
-): Loaded {
-	const unfit = validate ? checkImage(role, bytes) : checkNotEmpty(bytes.length);
-	if (unfit.length > 0) return { unfit };
+const withRole = (unfit: Unfit[], role: ImageRole, { label }: PictureSource) =>
+	unfit.map((found) => ({ ...found, role, label }));
+
+/** What tells a picture from others. An empty id is none: the content is in memory. */
+const identity = (source: NamedSource) =>
+	'url' in source ? [source.url] : [source.binary.id || source.binary.data, source.binary.fileName];
+
+const mostKept = (source: NamedSource) => ('url' in source ? KEPT.url : KEPT.binary);
+
+/** Keeps the last few of what takes time to get; but not what failed, or may be different a moment later. */
+class LastOnes<T extends { unfit?: Unfit[] }> {
+	private kept: Array<{ key: unknown[]; value: Promise<T> }> = [];
+
+	async get(key: unknown[], most: number, load: () => Promise<T>): Promise<T> {
+		const isSame = (one: { key: unknown[] }) => one.key.every((part, index) => part === key[index]);
+		const one = this.kept.find(isSame) ?? { key, value: load() };
+		this.kept = [one, ...this.kept.filter((other) => other !== one)].slice(0, most);
+		const forget = () => {
+			this.kept = this.kept.filter((other) => other !== one);
+		};
+		one.value.then((value) => isPassing(value) && forget(), forget);
+		return await one.value;
+	}
+}
+
+const isPassing = (value: { unfit?: Unfit[] }) => value.unfit?.some(({ passing }) => passing);
+
+function inputPicture(bytes: Buffer, baseName: string | undefined): InputPicture {
 	const { extension = 'bin', mimeType = 'application/octet-stream' } = imageFormat(bytes) ?? {};
-	// `form-data` leaves out a name whose last part is empty; that of n8n 1 escapes nothing.
-	const partName = (fileName || `${role}.${extension}`).replace(/["\\/\p{Cc}]/gu, '_');
-	return {
-		picture: { bytes, fileName: partName, mimeType },
-		baseName,
-		sha256: createHash('sha256').update(bytes).digest('hex'),
-	};
+	const sha256 = createHash('sha256').update(bytes).digest('hex');
+	return { bytes, extension, mimeType, baseName, sha256, upright: readImageHeader(bytes)?.upright ?? true };
+}
+
+function withoutExtension({ fileName, fileExtension }: IBinaryData): string | undefined {
+	const extension = fileExtension?.toLowerCase() ?? '';
+	// Edit Image names a file `.jpeg` and its extension `jpg`.
+	const endings = [extension, ...(extension === 'jpg' ? ['jpeg'] : [])].map((ending) => `.${ending}`);
+	const ending = endings.find((each) => fileName?.toLowerCase().endsWith(each));
+	return ending === undefined ? fileName : fileName?.slice(0, -ending.length);
 }

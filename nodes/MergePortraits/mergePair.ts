@@ -1,0 +1,169 @@
+import type { IContextObject, IExecuteFunctions } from 'n8n-workflow';
+
+import type { Accounts } from './account/accounts';
+import type { Lane, Turn } from './account/gate';
+import { send } from './account/send';
+import type { MergedPicture } from './api/answer';
+import { faceFusion } from './api/faceFusion';
+import type { Clock } from './base/clock';
+import type { Credential } from './input/credential';
+import { RequestReader, type MergeRequest } from './input/request';
+import { outputBaseName } from './output/fileNames';
+import { endsBatch, type WithoutPicture } from './output/outcome';
+import { fingerprint, type Obtained, type PaidResult, type PaidResults } from './paid/results';
+import { readImageHeader } from './pictures/imageHeader';
+import { turnedPicture, type ImageRole } from './pictures/imageRequirements';
+import { InputPictures, type InputPicture, type UnfitPicture } from './pictures/inputPictures';
+import { PictureStore } from './pictures/store';
+import { StoredBinaries } from './pictures/storedBinaries';
+
+/** What a batch runs with; tests bring their own. */
+export interface Surroundings {
+	clock: Clock;
+	random: () => number;
+	accounts: Accounts;
+	results: PaidResults<WithoutPicture>;
+}
+
+/** What all pairs of a batch have in common. */
+export interface BatchTerms {
+	credential: Credential;
+	accountId: string;
+	lane: Lane;
+	/** Whether the batch goes on when a pair fails. */
+	continues: boolean;
+	isAgent: boolean;
+}
+
+/** A merged pair, and what its output item needs besides the picture. */
+export type Merged = Extract<Obtained<never>, { kind: 'merged' }> & {
+	request: MergeRequest;
+	/** Tells different pictures of an execution apart. */
+	key: string;
+	/** Of the file, without extension. */
+	baseName: string;
+	/** Undefined when no link was asked for. */
+	downloadUrl: string | undefined;
+};
+
+/** Takes one pair after the other from its item to its picture; all pairs of a batch share what it has read. */
+export class PairMerger {
+	private readonly store: PictureStore;
+	private readonly pictures: InputPictures;
+	private readonly storedBinaries: StoredBinaries;
+	private readonly execution: IContextObject;
+	private readonly cancelled: AbortSignal | undefined;
+
+	constructor(
+		private readonly context: IExecuteFunctions,
+		private readonly surroundings: Surroundings,
+		private readonly terms: BatchTerms,
+	) {
+		const { closed } = terms.lane;
+		this.execution = context.getContext('node');
+		this.cancelled = context.getExecutionCancelSignal();
+		this.store = new PictureStore(context, { ...surroundings, closed, cancelled: this.cancelled });
+		this.pictures = new InputPictures(context, this.store, { ...surroundings, closed });
+		this.storedBinaries = new StoredBinaries(context);
+	}
+
+	/** Never throws. */
+	async merge(itemIndex: number, turn: Turn): Promise<Merged | WithoutPicture> {
+		try {
+			return await this.mergeItem(itemIndex, turn);
+		} catch (error) {
+			const { closed } = this.terms.lane;
+			return closed.aborted && error === closed.reason ? { kind: 'heldBack' } : { kind: 'thrown', error };
+		}
+	}
+
+	private async mergeItem(itemIndex: number, turn: Turn): Promise<Merged | WithoutPicture> {
+		const reader = new RequestReader(this.context, itemIndex, this.storedBinaries);
+		const request = reader.merge(this.terms.isAgent);
+		const { pictures, similarity, linkLifetime, reuseResults } = request;
+		if (linkLifetime && !(await this.store.canLink())) throw reader.noLinks(this.terms.isAgent);
+		// A slow picture host must not hold up pairs that have their pictures.
+		if ('url' in pictures.target || 'url' in pictures.template) turn.stepAside();
+		const load = async (role: ImageRole) => await this.pictures.load(role, itemIndex, pictures[role], request);
+		const [target, template] = await Promise.all([load('target'), load('template')]);
+		if (!('sha256' in target && 'sha256' in template)) {
+			return { kind: 'unfit', unfit: [target, template].flatMap(({ unfit = [] }) => unfit) };
+		}
+		const key = fingerprint(target.sha256, template.sha256, similarity, this.terms.accountId);
+		const baseName = outputBaseName(request.fileName, target.baseName);
+		const obtained = await this.surroundings.results.getOrMerge(this.execution, key, {
+			reuse: reuseResults,
+			copy: async ({ binary, extension }) => await this.store.copy(binary, `${baseName}.${extension}`),
+			merge: async () => await this.pay(request, { target, template }, baseName, turn),
+			// Whoever is ready goes first.
+			onWait: () => turn.stepAside(),
+			closed: this.terms.lane.closed,
+		});
+		if (obtained.kind !== 'merged') return obtained;
+		const downloadUrl = linkLifetime && this.store.link(obtained.result.binary, linkLifetime);
+		return { ...obtained, request, key, baseName, downloadUrl };
+	}
+
+	private async pay(
+		request: MergeRequest,
+		pair: Record<ImageRole, InputPicture>,
+		baseName: string,
+		turn: Turn,
+	): Promise<PaidResult | WithoutPicture> {
+		const { similarity, timeoutMs, maxRetries } = request;
+		const { clock, random } = this.surroundings;
+		const { credential, continues } = this.terms;
+		const connection = { ...credential, timeoutMs, clock, signal: this.cancelled };
+		const part = (role: ImageRole) => ({ ...pair[role], fileName: `${role}.${pair[role].extension}` });
+		const post = async () => {
+			// Nothing is paid for that could not be kept.
+			await this.store.whenWritable();
+			turn.closed.throwIfAborted();
+			return await faceFusion(
+				this.context,
+				{ target: part('target'), template: part('template'), similarity },
+				connection,
+			);
+		};
+		const sending = await send(turn, post, {
+			maxRetries,
+			clock,
+			random,
+			endsBatch: (refusal) => endsBatch({ kind: 'refused', refusal, turned: [] }, continues),
+		});
+		if (sending === undefined) return { kind: 'heldBack' };
+		const { answer, attempts } = sending;
+		if (!('refusal' in answer)) return await this.keep(answer, baseName, attempts);
+		return {
+			kind: 'refused',
+			refusal: answer.refusal,
+			turned: answer.refusal.code?.includes('FACE') ? turned(request, pair) : [],
+		};
+	}
+
+	/** Nothing paid for is thrown away: what cannot be stored is not sent again. */
+	private async keep(
+		{ bytes, format, requestId, logId }: MergedPicture,
+		baseName: string,
+		attempts: number,
+	): Promise<PaidResult | WithoutPicture> {
+		const { extension, mimeType } = format;
+		const { width, height } = readImageHeader(bytes) ?? {};
+		return await this.store.put(bytes, `${baseName}.${extension}`, mimeType).then(
+			(binary) => ({ binary, extension, width, height, requestId, logId, attempts }),
+			(cause: unknown) => ({ kind: 'notStored', requestId, logId, cause }),
+		);
+	}
+}
+
+/** The pictures of a pair that are stored turned, which may be why the service found no face. */
+function turned({ pictures }: MergeRequest, pair: Record<ImageRole, InputPicture>): UnfitPicture[] {
+	const roles: ImageRole[] = ['target', 'template'];
+	return roles
+		.filter((role) => !pair[role].upright)
+		.map((role) => ({
+			...turnedPicture('field' in pictures[role] ? pictures[role].field : undefined),
+			role,
+			label: pictures[role].label,
+		}));
+}

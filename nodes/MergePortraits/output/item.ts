@@ -1,0 +1,124 @@
+import type { INode, INodeExecutionData } from 'n8n-workflow';
+
+import { isRecord } from '../base/values';
+import type { MergeRequest } from '../input/request';
+import type { PaidResult } from '../paid/results';
+import { unfitForVisitor, type ImageRole } from '../pictures/imageRequirements';
+import type { Inspection } from '../pictures/inputPictures';
+import { sentence, type Failure } from './outcome';
+
+/** A merged picture as an item shows it. */
+export interface MergedPicture {
+	request: MergeRequest;
+	result: PaidResult;
+	/** Of its file, with the extension. */
+	fileName: string;
+	reused: boolean;
+	/** Undefined when no link was asked for. */
+	downloadUrl: string | undefined;
+}
+
+/**
+ * Whether the node runs as an AI agent's tool, for which n8n creates a separate node type. Its `isToolExecution` misses AI
+ * Agent 3, which has the engine run tools like any other node.
+ */
+export const isAgentTool = ({ type }: INode) => type.endsWith('Tool');
+
+/** Makes the output items of a batch, each in place of its input item: for a workflow, or for an AI agent. */
+export class OutputItems {
+	constructor(
+		private readonly node: INode,
+		private readonly isAgent: boolean,
+	) {}
+
+	/** The merged picture before the input's binaries. Carries no `error`. */
+	merged(
+		itemIndex: number,
+		{ request, result, fileName, reused, downloadUrl }: MergedPicture,
+		input: INodeExecutionData,
+	): INodeExecutionData {
+		const { similarity, outputField, includeOtherFields } = request;
+		const { requestId, logId, attempts, width, height } = result;
+		const picture = { [outputField]: { ...result.binary, fileName } };
+		const pairedItem = { item: itemIndex };
+		if (this.isAgent) {
+			// An agent reads the JSON, and cannot access binaries.
+			const { mimeType } = result.binary;
+			return { json: { downloadUrl, fileName, mimeType, width, height, similarity }, binary: picture, pairedItem };
+		}
+		const { json, binary } = includeOtherFields ? passedOn(input, outputField) : { json: {}, binary: {} };
+		const link = downloadUrl === undefined ? {} : { downloadUrl };
+		const mergePortraits = { requestId, logId, similarity, attempts, reused, ...link };
+		return { json: { ...json, mergePortraits }, binary: { ...picture, ...binary }, pairedItem };
+	}
+
+	/**
+	 * Has no picture in the output field, so that no later node takes the original for the merged one.
+	 * @param outputField undefined when it is unknown: then the item has no picture at all
+	 */
+	failed(
+		itemIndex: number,
+		{ error, fields }: Failure,
+		input: INodeExecutionData,
+		outputField: string | undefined,
+	): INodeExecutionData {
+		const pairedItem = { item: itemIndex };
+		if (this.isAgent) {
+			// In one text: of a thrown error an agent would read only the message.
+			const { message, description } = error;
+			return { json: { error: description ? `${message}. What to do: ${description}` : message }, pairedItem };
+		}
+		const { json, binary } = passedOn(input, outputField);
+		const item = { json: { ...json, ...fields }, binary, pairedItem };
+		if (this.node.onError === 'continueErrorOutput') {
+			// n8n moves copies of items that carry an error to the error output, and replaces the json of a copy that still
+			// carries it with the message alone. A property that is not enumerable is not copied.
+			Object.defineProperty(item, 'error', { value: error, enumerable: false });
+		}
+		return item;
+	}
+}
+
+/** The output item of two pictures that were looked at. */
+export function checkedItem(
+	itemIndex: number,
+	inspections: Record<ImageRole, Inspection>,
+	input: INodeExecutionData,
+): INodeExecutionData {
+	const target = checked(inspections.target);
+	const template = checked(inspections.template);
+	const unfit = [...inspections.target.unfit, ...inspections.template.unfit];
+	const pictureCheck = {
+		fits: target.fits && template.fits,
+		canBeMadeFit: target.canBeMadeFit && template.canBeMadeFit,
+		...(unfit.length > 0 && { visitorMessage: unfitForVisitor(unfit) }),
+		target,
+		template,
+	};
+	const { json, binary } = passedOn(input, '');
+	return { json: { ...json, pictureCheck }, binary, pairedItem: { item: itemIndex } };
+}
+
+function checked({ header, byteLength, unfit }: Inspection) {
+	return {
+		format: header?.format.name,
+		width: header?.width,
+		height: header?.height,
+		bytes: byteLength,
+		upright: header?.upright,
+		fits: unfit.length === 0,
+		canBeMadeFit: unfit.every(({ mendable }) => mendable === true),
+		code: unfit[0]?.code,
+		message: unfit.length > 0 ? unfit.map(sentence).join('; ') : undefined,
+	};
+}
+
+/** What an item keeps of its input: not an earlier node's `error`, and nothing in the output field, wherever n8n keeps it. */
+function passedOn({ json, binary = {} }: INodeExecutionData, outputField: string | undefined) {
+	const { error: _error, ...kept } = json;
+	const files = isRecord(kept._files) ? { _files: without(kept._files, outputField) } : {};
+	return { json: { ...kept, ...files }, binary: without(binary, outputField) };
+}
+
+const without = <T>(fields: Record<string, T>, name: string | undefined): Record<string, T> =>
+	name === undefined ? {} : Object.fromEntries(Object.entries(fields).filter(([field]) => field !== name));
