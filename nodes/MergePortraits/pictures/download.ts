@@ -121,12 +121,12 @@ async function readFile(response: StreamedResponse, url: URL): Promise<Download>
 	const declaredBytes = text('content-encoding') === '' ? Number(text('content-length')) : 0;
 	if (declaredBytes > imageRequirements.maxBytes && !isHtml) {
 		body.destroy();
-		return { unfit: tooLarge(declaredBytes, editLinkedImageAdvice) };
+		return { unfit: tooLarge(declaredBytes, { wayOut: editLinkedImageAdvice }) };
 	}
 	const bytes = await readBody(body, imageRequirements.maxBytes);
 	if (bytes === undefined ? isHtml : isWebPage(bytes, isHtml)) return webPage(url.host);
 	if (bytes !== undefined) return { bytes, fileName: fileName(text('content-disposition'), url) };
-	return { unfit: tooLarge(undefined, editLinkedImageAdvice) };
+	return { unfit: tooLarge(undefined, { wayOut: editLinkedImageAdvice }) };
 }
 
 /** Whether a page came instead of a picture, whatever its declared type. */

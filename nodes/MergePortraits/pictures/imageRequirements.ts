@@ -1,4 +1,4 @@
-import { readImageHeader } from './imageHeader';
+import { readImageHeader, type ImageHeader } from './imageHeader';
 
 export type ImageRole = 'target' | 'template';
 
@@ -89,29 +89,30 @@ export function checkNotEmpty(byteLength: number): Unfit[] {
 }
 
 /** The requirements on file size alone, so that a stored picture can be refused before its bytes are loaded. */
-export function checkFileSize(byteLength: number, howToMend = editImageAdvice()): Unfit[] {
-	return byteLength > maxBytes ? [tooLarge(byteLength, howToMend)] : checkNotEmpty(byteLength);
+export function checkFileSize(byteLength: number, wayOut = editImageAdvice()): Unfit[] {
+	return byteLength > maxBytes ? [tooLarge(byteLength, { wayOut })] : checkNotEmpty(byteLength);
 }
 
+type Mending = Pick<Unfit, 'wayOut' | 'mendable'>;
+
 /** @param byteLength undefined when all that is known is that it is more than allowed */
-export function tooLarge(byteLength: number | undefined, wayOut: string, mendable = false): Unfit {
+export function tooLarge(byteLength: number | undefined, mending: Mending): Unfit {
 	return {
 		code: 'FILE_SIZE_EXCEEDS_LIMIT',
 		found: `has ${byteLength === undefined ? `more than ${maxFileSize}` : megabytes(byteLength)}`,
 		allowed: `at most ${maxFileSize}`,
-		wayOut,
 		visitorWayOut: `Save it with fewer pixels: at most ${maxBytes / 1024 / 1024} MB are possible.`,
-		mendable,
+		...mending,
 	};
 }
 
 /**
- * Checks a picture against the documented requirements of its role, as far as its first bytes tell: whether the rest can
+ * Checks a picture against the documented requirements of its role, as far as its first bytes tell: whether its pixels can
  * be decoded is for the service to say.
  * @param head the file, or its first `HEAD_BYTES`
  * @param byteLength of the whole file
  * @param howToMend what to advise where an image tool can mend it
- * @returns all that is wrong, nothing when the picture is fit to be sent. An image tool can mend it if all of it is `mendable`
+ * @returns all that is wrong: nothing when it is fit to be sent, and only what is `mendable` when it can be made fit
  */
 export function checkImage(
 	role: ImageRole,
@@ -121,62 +122,79 @@ export function checkImage(
 ): Unfit[] {
 	if (byteLength === 0) return checkNotEmpty(byteLength);
 	const header = readImageHeader(head);
-	const { format, width, height } = header ?? {};
-	const isTaken = formats.some((taken) => taken === format?.name);
-	const isMeasured = width !== undefined && height !== undefined;
-	const shorter = isMeasured ? Math.min(width, height) : 0;
-	const longer = isMeasured ? Math.max(width, height) : 0;
-	// What is long and narrow becomes too narrow when it is made smaller.
-	const whenMended = shorter * Math.min(1, MENDED_SIDE / longer);
-	const mendable = whenMended > minSide[role] && shorter * longer <= MAX_MENDABLE_PIXELS;
-	const wayOut = mendable ? howToMend : 'Provide another picture, as JPEG or PNG.';
-
-	const unfit: Unfit[] = byteLength > maxBytes ? [tooLarge(byteLength, wayOut, mendable)] : [];
-	if (!format || (isTaken && !isMeasured)) {
-		unfit.push({
-			code: format ? 'FILE_DECODING_FAILURE' : 'UNSUPPORTED_FILE_TYPES',
-			found: format
-				? `begins like a ${format.name} picture, but its width and height cannot be read`
-				: 'does not begin like a picture',
-			allowed: formatList,
-			wayOut: 'Check the node that provides the file, and that the file is complete.',
-			visitorFound: 'is not a picture that can be read',
-			visitorWayOut: 'Save it as JPEG or PNG.',
-		});
-	} else if (!isTaken) {
-		unfit.push({
-			code: 'UNSUPPORTED_FILE_TYPES',
-			found: `is ${/^[AEIOU]/.test(format.name) ? 'an' : 'a'} ${format.name} picture`,
-			allowed: formatList,
-			wayOut,
-			visitorWayOut: 'Save it as JPEG or PNG.',
-			mendable,
-		});
-	}
-	if (isMeasured && (shorter <= minSide[role] || longer >= maxSide)) {
-		const tooSmall = shorter <= minSide[role];
-		unfit.push({
-			code: tooSmall ? 'ERROR_LOW_RESOLUTION' : 'ERROR_HIGH_RESOLUTION',
-			found: `is ${width} × ${height} px`,
-			allowed: `width and height larger than ${minSide[role]} px and smaller than ${maxSide} px`,
-			wayOut: tooSmall ? 'Provide a larger picture: one that is enlarged gains no details.' : wayOut,
-			visitorWayOut: tooSmall
-				? `Choose a larger one: more than ${minSide[role]} px in width and height.`
-				: `Save it with fewer pixels: less than ${maxSide} px in width and height.`,
-			mendable,
-		});
-	}
-	if (header?.greyscale && !greyscale[role]) {
-		unfit.push({
-			code: 'ERROR_UNSUPPORTED_GRAYSCALE_IMAGE',
-			found: 'is black-and-white',
-			allowed: 'a picture in colour',
-			wayOut: 'Provide a portrait in colour: the service cannot take a face from a black-and-white one.',
-			visitorWayOut: 'Choose one in colour.',
-		});
-	}
-	return unfit;
+	const mendable = isMendable(role, header);
+	const mending = { mendable, wayOut: mendable ? howToMend : 'Provide another picture, as JPEG or PNG.' };
+	const unfit = [
+		byteLength > maxBytes ? tooLarge(byteLength, mending) : undefined,
+		unfitFormat(header, mending),
+		unfitSides(role, header, mending),
+		header?.greyscale && !greyscale[role] ? blackAndWhite : undefined,
+	];
+	return unfit.filter((one) => one !== undefined);
 }
+
+/** Whether what `editImageAdvice` makes of it has enough pixels: a long and narrow one becomes too narrow. */
+function isMendable(role: ImageRole, { width, height, pixels }: Partial<ImageHeader> = {}): boolean {
+	if (width === undefined || height === undefined || pixels === undefined) return false;
+	const scale = Math.min(1, MENDED_SIDE / Math.max(width, height));
+	return pixels <= MAX_MENDABLE_PIXELS && scale * Math.min(width, height) > minSide[role];
+}
+
+function unfitFormat({ format, width }: Partial<ImageHeader> = {}, mending: Mending): Unfit | undefined {
+	const isTaken = formats.some((taken) => taken === format?.name);
+	if (isTaken && width !== undefined) return undefined;
+	if (format !== undefined && !isTaken) {
+		return {
+			code: 'UNSUPPORTED_FILE_TYPES',
+			found: `is ${format.name === 'AVIF' ? 'an' : 'a'} ${format.name} picture`,
+			allowed: formatList,
+			visitorWayOut: 'Save it as JPEG or PNG.',
+			...mending,
+		};
+	}
+	const found = format
+		? `begins like a ${format.name} picture, but its width and height cannot be read`
+		: 'does not begin like a picture';
+	return {
+		code: format ? 'FILE_DECODING_FAILURE' : 'UNSUPPORTED_FILE_TYPES',
+		found,
+		allowed: formatList,
+		wayOut: 'Check the node that provides the file, and that the file is complete.',
+		visitorFound: 'is not a picture that can be read',
+		visitorWayOut: 'Save it as JPEG or PNG.',
+	};
+}
+
+function unfitSides(
+	role: ImageRole,
+	{ width, height }: Partial<ImageHeader> = {},
+	mending: Mending,
+): Unfit | undefined {
+	if (width === undefined || height === undefined) return undefined;
+	const isTooSmall = Math.min(width, height) <= minSide[role];
+	if (!isTooSmall && Math.max(width, height) < maxSide) return undefined;
+	const found = `is ${width} × ${height} px`;
+	const allowed = `width and height larger than ${minSide[role]} px and smaller than ${maxSide} px`;
+	if (!isTooSmall) {
+		const visitorWayOut = `Save it with fewer pixels: less than ${maxSide} px in width and height.`;
+		return { code: 'ERROR_HIGH_RESOLUTION', found, allowed, visitorWayOut, ...mending };
+	}
+	return {
+		code: 'ERROR_LOW_RESOLUTION',
+		found,
+		allowed,
+		wayOut: 'Provide a larger picture: one that is enlarged gains no details.',
+		visitorWayOut: `Choose a larger one: more than ${minSide[role]} px in width and height.`,
+	};
+}
+
+const blackAndWhite: Unfit = {
+	code: 'ERROR_UNSUPPORTED_GRAYSCALE_IMAGE',
+	found: 'is black-and-white',
+	allowed: 'a picture in colour',
+	wayOut: 'Provide a portrait in colour: the service cannot take a face from a black-and-white one.',
+	visitorWayOut: 'Choose one in colour.',
+};
 
 /** What may be why the service found no face in a picture: its pixels are stored turned, as phones do. */
 export const turnedPicture = (field?: string): Unfit => ({

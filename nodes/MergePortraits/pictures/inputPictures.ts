@@ -111,7 +111,7 @@ export class InputPictures {
 	private async readHead(binary: IBinaryData): Promise<{ bytes: Buffer; byteLength: number }> {
 		const byteLength = await this.store.size(binary);
 		const bytes = await this.store.readHead(binary, HEAD_BYTES);
-		const isEnough = readImageHeader(bytes)?.width !== undefined || bytes.length >= byteLength;
+		const isEnough = readImageHeader(bytes)?.pixels !== undefined || bytes.length >= byteLength;
 		if (isEnough || byteLength > MOST_READ_WHOLE) return { bytes, byteLength };
 		return { bytes: await this.store.read(0, binary), byteLength };
 	}
