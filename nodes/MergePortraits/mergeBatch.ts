@@ -179,14 +179,15 @@ class Batch {
 	}
 
 	private addHints(): void {
-		const of = (count: number, what: string) =>
-			`${count} of ${this.items.length} ${what}${count === 1 ? ' was' : 's were'}`;
+		const total = this.items.length;
+		const were = (count: number, what: string) =>
+			total === 1 ? `The ${what} was` : `${count} of ${total} ${what}s ${count === 1 ? 'was' : 'were'}`;
 		const hint = (message: string, type: 'info' | 'warning') =>
 			this.context.addExecutionHints({ message, type, location: 'outputPane' });
 		const merged = this.merged();
 		const reused = merged.filter((ended) => ended.reused).length;
 		const failed = this.items.length - merged.length;
-		if (failed > 0) hint(`${of(failed, 'item')} not merged. Each says why.`, 'warning');
-		if (reused > 0) hint(`${of(reused, 'result')} reused and not paid for again.`, 'info');
+		if (failed > 0) hint(`${were(failed, 'item')} not merged. ${total === 1 ? 'It' : 'Each'} says why.`, 'warning');
+		if (reused > 0) hint(`${were(reused, 'result')} reused and not paid for again.`, 'info');
 	}
 }

@@ -1,6 +1,7 @@
 /** Links to merged pictures, and what an AI agent is told, in n8n-core's engine. */
 import { nodeOfProcess, type EngineOptions, type InputFile } from '../../lab/engine';
 import { faceless, portrait } from '../../lab/portraits';
+import { SkippingClock } from '../virtualClock';
 import { failToStore, run as runNode, simulator, target } from './withSimulator';
 
 const WAY_OUT = 'Set N8N_DEFAULT_BINARY_DATA_MODE to filesystem, database or s3 where n8n is started.';
@@ -61,7 +62,7 @@ describe("the option 'Download Link'", () => {
 	it('is refused before anything is sent where n8n keeps binaries in memory', async () => {
 		const { task } = await run({ binaryMode: 'default', parameters: { options: { downloadLink: '1h' } } });
 		expect(task.error?.message).toBe(
-			"'Download Link' is not possible: this n8n keeps binary data in memory, which no link can reach [item 0]",
+			"'Download Link' is not possible: this n8n keeps binary data in memory, which no link can reach",
 		);
 		expect(task.error?.description).toBe(`${WAY_OUT} Or choose None in 'Download Link'.`);
 		expect(simulator.requests).toHaveLength(0);
@@ -80,8 +81,9 @@ describe("the option 'Download Link'", () => {
 	});
 
 	it('is possible again after n8n could not store once', async () => {
-		const broken = await failToStore('kept.txt', 1, 'EIO');
+		const broken = await failToStore('.txt', 6, 'EIO');
 		const { items } = await run({
+			nodeType: nodeOfProcess({ clock: new SkippingClock() }),
 			items: [{ files }, { files }, { files }],
 			parameters: { options: { downloadLink: '1h', maxConcurrency: 1 } },
 			nodeSettings: { onError: 'continueRegularOutput' },
@@ -93,7 +95,7 @@ describe("the option 'Download Link'", () => {
 
 	it('takes no other word from an expression', async () => {
 		const { task } = await run({ parameters: { options: { downloadLink: '={{ "2 weeks" }}' } } });
-		expect(task.error?.message).toBe('\'Download Link\' must be none, 1h, 1d or 7d, but is "2 weeks" [item 0]');
+		expect(task.error?.message).toBe('\'Download Link\' must be none, 1h, 1d or 7d, but is "2 weeks"');
 		expect(simulator.requests).toHaveLength(0);
 	});
 });
@@ -149,7 +151,7 @@ describe('as the tool of an AI agent', () => {
 					),
 				},
 			]);
-			expect(task.hints?.map(({ message }) => message)).toEqual(['1 of 1 items were not merged. Each says why.']);
+			expect(task.hints?.map(({ message }) => message)).toEqual(['The item was not merged. It says why.']);
 		},
 	);
 
@@ -157,7 +159,7 @@ describe('as the tool of an AI agent', () => {
 		const { items } = await asTool({ parameters: { targetInputType: 'url', targetUrl: 'ben.png' } });
 		expect(items[0]?.json).toEqual({
 			error:
-				"'Target URL' is not a URL. What to do: Enter the whole address of the picture, beginning with https:// or http://, such as https://example.com/portrait.jpg.",
+				"'Target URL' is not a URL. What to do: Please give its whole address, beginning with https://.",
 		});
 	});
 

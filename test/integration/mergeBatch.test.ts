@@ -194,7 +194,7 @@ describe('one failure', () => {
 		const { items, task } = await run(10, { nodeSettings: { onError: 'continueRegularOutput' } });
 		expect(items.filter(isMerged)).toHaveLength(9);
 		expect(items[4]?.json.error).toBe('AILabTools found no face in a picture [item 4]');
-		expect(task.hints?.map(({ message }) => message)).toEqual(['1 of 10 items were not merged. Each says why.']);
+		expect(task.hints?.map(({ message }) => message)).toEqual(['1 of 10 items was not merged. Each says why.']);
 	});
 
 	it('of a picture that is not fit to be sent leaves the others alone too', async () => {

@@ -6,7 +6,8 @@ import { sha256 } from '../../lab/simulator/exchange';
 import { MergePortraits } from '../../index.js';
 import { portrait } from '../../lab/portraits';
 import { SIMULATOR_KEY, startSimulator, type Fault } from '../../lab/simulator/simulator';
-import type { EngineOptions } from '../../lab/engine';
+import { nodeOfProcess, type EngineOptions } from '../../lab/engine';
+import { SkippingClock } from '../virtualClock';
 import { files, run, simulator, target, template } from './withSimulator';
 
 describe.each(['default', 'filesystem'] as const)('binary mode %s', (binaryMode) => {
@@ -34,7 +35,10 @@ describe.each(['default', 'filesystem'] as const)('binary mode %s', (binaryMode)
 		expect(request.headers['ailabapi-api-key']).toBe(SIMULATOR_KEY);
 		expect(Number(request.headers['content-length'])).toBeGreaterThan(bytes.length + template.length);
 		expect(Object.keys(request.files).sort()).toEqual(['image_target', 'image_template']);
-		expect(request.files.image_target).toMatchObject({ fileName: 'ben.dat', mimeType });
+		expect(request.files.image_target).toMatchObject({
+			fileName: `target.${format === 'jpeg' ? 'jpg' : format}`,
+			mimeType,
+		});
 		expect(request.files.image_target?.bytes?.equals(bytes)).toBe(true);
 		expect(request.files.image_template).toMatchObject({ fileName: 'template.jpg', mimeType: 'image/jpeg' });
 		expect(request.files.image_template?.bytes?.equals(template)).toBe(true);
@@ -173,7 +177,7 @@ describe('parameters', () => {
 			},
 			nodeSettings: { onError: 'continueRegularOutput' },
 		});
-		expect(items[0]?.json.error).toMatch(/ \[item 0\]$/);
+		expect(items[0]?.json.error).toMatch(/$/);
 		expect(items[1]?.binary?.data?.fileName).toBe('b.jpg');
 		expect(simulator.requests).toHaveLength(1);
 	});
@@ -193,86 +197,95 @@ describe('parameters', () => {
 			'a field that the item does not have',
 			{ targetBinaryPropertyName: 'portrait' },
 			both,
-			'\'Target Input Binary Field\' names the binary field "portrait", which the item does not have [item 0]',
+			'\'Target Input Binary Field\' names the binary field "portrait", which the item does not have',
 			'Binary fields of this item: target, template.',
 		],
 		[
 			'an item without binary fields',
 			{},
 			{},
-			'\'Target Input Binary Field\' names the binary field "target", which the item does not have [item 0]',
+			'\'Target Input Binary Field\' names the binary field "target", which the item does not have; \'Template Input Binary Field\' names the binary field "template", which the item does not have',
 			'The item has no binary fields.',
 		],
 		[
 			'a template field that is empty',
 			{ templateBinaryPropertyName: '={{ "" }}' },
 			both,
-			"'Template Input Binary Field' is empty [item 0]",
+			"'Template Input Binary Field' is empty",
 			'Binary fields of this item: target, template. Enter one of them',
 		],
 		[
 			'an expression that gives something else than a binary',
 			{ templateBinaryPropertyName: '={{ { a: 1 } }}' },
 			both,
-			"'Template Input Binary Field' gives no binary, but an object with the fields a [item 0]",
+			"'Template Input Binary Field' gives no binary, but an object with the field a",
 			'Binary fields of this item: target, template. Enter one of them',
+		],
+		['1.5', { similarity: 1.5 }, both, "'Similarity' must be a number from 0 to 1, but is 1.5", 'such as 0.5'],
+		['-0.01', { similarity: -0.01 }, both, "'Similarity' must be a number from 0 to 1, but is -0.01", '0.5'],
+		[
+			'80',
+			{ similarity: 80 },
+			both,
+			"'Similarity' must be a number from 0 to 1, but is 80",
+			'80 probably means 0.8: enter',
+		],
+		['7', { similarity: 7 }, both, "'Similarity' must be a number from 0 to 1, but is 7", 'Enter a number such as 0.5'],
+		[
+			'a percentage',
+			{ similarity: '7 %' },
+			both,
+			'\'Similarity\' must be a number from 0 to 1, but is "7 %"',
+			'"7 %" probably means 0.07: enter',
 		],
 		[
-			'an expression with $binary, from which n8n leaves the content out',
-			{ targetBinaryPropertyName: '={{ $binary.target }}' },
+			'a comma',
+			{ similarity: '0,7' },
 			both,
-			"'Target Input Binary Field' gives a binary without its content, which $binary leaves out [item 0]",
-			'Binary fields of this item: target, template. Enter one of them',
+			'\'Similarity\' must be a number from 0 to 1, but is "0,7"',
+			'"0,7" probably means 0.7: enter',
 		],
-		['1.5', { similarity: 1.5 }, both, "'Similarity' must be a number from 0 to 1, but is 1.5 [item 0]", 'such as 0.5'],
-		['-0.01', { similarity: -0.01 }, both, "'Similarity' must be a number from 0 to 1, but is -0.01 [item 0]", '0.5'],
 		[
 			'"abc"',
 			{ similarity: '={{ "abc" }}' },
 			both,
-			'\'Similarity\' must be a number from 0 to 1, but is "abc" [item 0]',
+			'\'Similarity\' must be a number from 0 to 1, but is "abc"',
 			'such as 0.5',
 		],
-		[
-			'true',
-			{ similarity: '={{ true }}' },
-			both,
-			"'Similarity' must be a number from 0 to 1, but is true [item 0]",
-			'0.5',
-		],
+		['true', { similarity: '={{ true }}' }, both, "'Similarity' must be a number from 0 to 1, but is true", '0.5'],
 		[
 			'an output field that is empty',
 			{ outputBinaryPropertyName: '={{ " " }}' },
 			both,
-			"'Put Output File in Field' is empty [item 0]",
+			"'Put Output File in Field' is empty",
 			'Enter a field name',
 		],
 		[
 			'no request at a time',
 			{ options: { maxConcurrency: 0 } },
 			both,
-			"'Max Concurrent Requests' must be a whole number of at least 1, but is 0 [item 0]",
+			"'Max Concurrent Requests' must be a whole number of at least 1, but is 0",
 			'such as 10',
 		],
 		[
 			'half a retry',
 			{ options: { maxRetries: 0.5 } },
 			both,
-			"'Max Retries' must be a whole number of at least 0, but is 0.5 [item 0]",
+			"'Max Retries' must be a whole number of at least 0, but is 0.5",
 			'such as 4',
 		],
 		[
 			'more time than a timer can wait',
 			{ options: { timeout: 9_999_999_999 } },
 			both,
-			"'Timeout' must be at most 2147483647, but is 9999999999 [item 0]",
+			"'Timeout' must be at most 2147483647, but is 9999999999",
 			'such as 60000',
 		],
 		[
 			'no time',
 			{ options: { timeout: '={{ "soon" }}' } },
 			both,
-			'\'Timeout\' must be a whole number of at least 1, but is "soon" [item 0]',
+			'\'Timeout\' must be a whole number of at least 1, but is "soon"',
 			'such as 60000',
 		],
 	])('refuses %s before anything is sent', async (_what, parameters, fields, message, advice) => {
@@ -308,7 +321,7 @@ describe('the credential', () => {
 	it('says that the key was not accepted and where keys are found, without telling the key', async () => {
 		const apiKey = 'sk-a-key-that-nobody-may-see';
 		const { task, run: execution } = await run({ credentials: { apiKey, baseUrl: simulator.baseUrl } });
-		expect(task.error?.message).toBe('AILabTools did not accept the API key [item 0]');
+		expect(task.error?.message).toBe('AILabTools did not accept the API key');
 		expect(task.error?.description).toContain('developer console of your account on www.ailabtools.com');
 		expect(task.error?.description).toContain('code: ERROR_USER_NOT_EXISTS');
 		expect(simulator.requests).toHaveLength(1);
@@ -340,7 +353,7 @@ describe('the credential', () => {
 		simulator.setFault(() => ({ kind: 'redirect', location: `${other.baseUrl}/api/portrait/effects/face-fusion` }));
 		const { task } = await run();
 		await other.close();
-		expect(task.error?.message).toBe('No AILabTools API answers at this address [item 0]');
+		expect(task.error?.message).toBe('No AILabTools API answers at this address');
 		expect(simulator.requests).toHaveLength(1);
 		expect(other.requests).toHaveLength(0);
 	});
@@ -352,49 +365,49 @@ describe('the answer', () => {
 		[
 			'a page instead of JSON',
 			{ kind: 'html', status: 200 },
-			'No AILabTools API answers at this address [item 0]',
+			'No AILabTools API answers at this address',
 			'AILabTools says: “',
 		],
 		[
 			'JSON that is cut short',
 			{ kind: 'body', status: 200, body: success({ image: 'abcd' }).slice(0, -4) },
-			'AILabTools answered with something that is not JSON [item 0]',
+			'AILabTools answered with something that is not JSON',
 			'{"request_id":"r-1"',
 		],
 		[
 			'no picture',
 			{ kind: 'body', status: 200, body: success({}) },
-			'The answer of AILabTools holds no picture [item 0]',
+			'The answer of AILabTools holds no picture',
 			'request_id: r-1, log_id: l-1',
 		],
 		[
 			'an empty picture',
 			{ kind: 'body', status: 200, body: success({ image: '' }) },
-			'The answer of AILabTools holds no picture [item 0]',
+			'The answer of AILabTools holds no picture',
 			'request_id: r-1, log_id: l-1',
 		],
 		[
 			'Base64 with a hole in it',
 			{ kind: 'body', status: 200, body: success({ image: '/9j/4AAQ*kZJRgAB' }) },
-			'The picture in the answer of AILabTools is damaged [item 0]',
+			'The picture in the answer of AILabTools is damaged',
 			'request_id: r-1, log_id: l-1',
 		],
 		[
 			'Base64 with padding inside',
 			{ kind: 'body', status: 200, body: success({ image: '/9j/4AAQSkZJRg=A' }) },
-			'The picture in the answer of AILabTools is damaged [item 0]',
+			'The picture in the answer of AILabTools is damaged',
 			'request_id: r-1, log_id: l-1',
 		],
 		[
 			'a text in place of Base64',
 			{ kind: 'body', status: 200, body: success({ image: 'später noch einmal' }) },
-			'The picture in the answer of AILabTools is damaged [item 0]',
+			'The picture in the answer of AILabTools is damaged',
 			'später noch einmal',
 		],
 		[
 			'a picture of unknown format',
 			{ kind: 'body', status: 200, body: success({ image: Buffer.from('not a picture').toString('base64') }) },
-			'AILabTools answered with a picture of unknown format [item 0]',
+			'AILabTools answered with a picture of unknown format',
 			'request_id: r-1, log_id: l-1',
 		],
 		[
@@ -409,7 +422,7 @@ describe('the answer', () => {
 					error_code_str: 'ERROR_BLURRY_FACE',
 				}),
 			},
-			'The face in one of the two pictures is too blurred [item 0]',
+			'The face in one of the two pictures is too blurred',
 			'code: ERROR_BLURRY_FACE, request_id: r-1, log_id: l-1',
 		],
 	])('is refused when it holds %s', async (_what, fault, message, description) => {
@@ -456,40 +469,76 @@ describe('the answer', () => {
 	});
 });
 
-test('a picture that is gone from n8n is told in the words of n8n, with its item', async () => {
-	const gone = "={{ { id: 'filesystem-v2:gone', data: 'filesystem-v2', mimeType: 'image/png' } }}";
-	const { task } = await run({ binaryMode: 'filesystem', parameters: { targetBinaryPropertyName: gone } });
-	expect(task.error?.message).toMatch(/\[item 0\]$/);
-	expect(simulator.requests).toHaveLength(0);
-});
-
-test('a picture that n8n could not read once is read again for a later item', async () => {
-	const { BinaryDataService } = await import('n8n-core');
-	const load = jest.spyOn(BinaryDataService.prototype, 'getAsBuffer');
-	load.mockRejectedValueOnce(new Error('EIO')).mockRejectedValueOnce(new Error('EIO'));
-	const { items } = await run({
-		items: [{ files }, { files }, { files }],
+describe('n8n cannot read a picture', () => {
+	const everyItemTheSame = {
+		binaryMode: 'filesystem' as const,
 		parameters: {
 			targetBinaryPropertyName: '={{ $("Source").first().binary.target }}',
 			templateBinaryPropertyName: '={{ $("Source").first().binary.template }}',
 			options: { maxConcurrency: 1 },
 		},
-		nodeSettings: { onError: 'continueRegularOutput' },
+		nodeSettings: { onError: 'continueRegularOutput' as const },
+	};
+
+	async function failToRead(times: number, error = new Error('connect ECONNREFUSED 127.0.0.1:5432')) {
+		const { BinaryDataService } = await import('n8n-core');
+		const spy = jest.spyOn(BinaryDataService.prototype, 'getAsBuffer');
+		for (let time = 0; time < times; time++) spy.mockRejectedValueOnce(error);
+		return spy;
+	}
+
+	it('for a moment: it is read again, with backoff, and no item fails', async () => {
+		const spy = await failToRead(6);
+		const clock = new SkippingClock();
+		const { items } = await run({
+			...everyItemTheSame,
+			items: [{ files }, { files }],
+			nodeType: nodeOfProcess({ clock }),
+		});
+		spy.mockRestore();
+		expect(items.map(({ json }) => json.error)).toEqual([undefined, undefined]);
+		expect(clock.waits).toHaveLength(6);
 	});
-	const reads = load.mock.calls.length;
-	load.mockRestore();
-	expect(items[0]?.json.error).toBe('EIO [item 0]');
-	expect(items[2]?.json).toHaveProperty('mergePortraits');
-	expect(reads).toBe(4);
+
+	it('for long: the item says so unsent, and a later item reads it again', async () => {
+		const spy = await failToRead(10);
+		const { items } = await run({
+			...everyItemTheSame,
+			items: [{ files }, { files }],
+			nodeType: nodeOfProcess({ clock: new SkippingClock() }),
+		});
+		spy.mockRestore();
+		expect(items[0]?.json.error).toMatch(
+			/^'Target Input Binary Field' could not be read .* "connect ECONNREFUSED .*" \[item 0\]$/,
+		);
+		expect(items[1]?.json.error).toBeUndefined();
+		expect(simulator.requests).toHaveLength(1);
+	});
+
+	it('because it is gone: it is told in the words of n8n, and not read again', async () => {
+		class FileNotFoundError extends Error {}
+		const spy = await failToRead(1, new FileNotFoundError('File not found'));
+		const { items } = await run({ ...everyItemTheSame, items: [{ files }] });
+		const reads = spy.mock.calls.length;
+		spy.mockRestore();
+		expect(items[0]?.json.error).toMatch(
+			/^'Target Input Binary Field' could not be read .* n8n says "File not found"$/,
+		);
+		expect(reads).toBe(2);
+		expect(simulator.requests).toHaveLength(0);
+	});
 });
 
 test.each([
-	['IMG_0001.JPG', 'IMG_0001.JPG', 'IMG_0001-merged.jpg'],
-	['.jpg', '.jpg', 'portrait-merged.jpg'],
-	['', 'target.png', 'portrait-merged.jpg'],
-	['/', '_', 'portrait-merged.jpg'],
-	['a"b\\c\r\nd.jpg', 'a_b_c__d.jpg', 'c\r\nd-merged.jpg'],
-])('a target called %j is sent as %j and merged to %j', async (fileName, sent, merged) => {
+	['IMG_0001.JPG', 'IMG_0001-merged.jpg'],
+	['.jpg', 'portrait-merged.jpg'],
+	['', 'portrait-merged.jpg'],
+	['/', 'portrait-merged.jpg'],
+	['a"b\\c\r\nd.jpg', 'cd-merged.jpg'],
+	['half of an emoji \ud83d.jpg', 'half of an emoji-merged.jpg'],
+	[`${'x'.repeat(300)}.jpg`, `${'x'.repeat(81)}-merged.jpg`],
+	[`${'肖'.repeat(90)}.jpg`, `${'肖'.repeat(66)}-merged.jpg`],
+])('a target called %j is sent without its name, and merged to %j', async (fileName, merged) => {
 	const photo = {
 		data: target.toString('base64'),
 		mimeType: 'image/jpeg',
@@ -500,6 +549,42 @@ test.each([
 		items: [{ files, json: { photo } }],
 		parameters: { targetBinaryPropertyName: '={{ $json.photo }}' },
 	});
-	expect(first(simulator.requests, 'request').files.image_target?.fileName).toBe(sent);
+	expect(first(simulator.requests, 'request').files.image_target?.fileName).toBe('target.png');
 	expect(items[0]?.binary?.data?.fileName).toBe(merged);
+});
+
+describe('no two different pictures of an execution have one file name', () => {
+	const named = (names: string[]) =>
+		names.map((fileName, index) => ({
+			files: {
+				...files,
+				target: { bytes: Buffer.concat([target, Buffer.from([index])]), fileName, mimeType: 'image/png' },
+			},
+		}));
+
+	it.each([
+		['by extension', ['IMG_1.png', 'IMG_1.jpg'], ['IMG_1-merged.jpg', 'IMG_1-merged-2.jpg']],
+		['by case', ['a.png', 'A.png', 'b.png'], ['a-merged.jpg', 'A-merged-2.jpg', 'b-merged.jpg']],
+		['by folder', ['x/a.png', 'y/a.png', 'a.png'], ['a-merged.jpg', 'a-merged-2.jpg', 'a-merged-3.jpg']],
+		['by accents in two ways of writing', ['é.png', 'e\u0301.png'], ['é-merged.jpg', 'e\u0301-merged-2.jpg']],
+		['where another has the number', ['a-merged-2.png', 'a.png'], ['a-merged-2-merged.jpg', 'a-merged.jpg']],
+	])('%s', async (_what, targets, names) => {
+		const result = await run({ items: named(targets) });
+		expect(result.items.map(({ binary }) => binary?.data?.fileName)).toEqual(names);
+	});
+
+	it('and the same pair has its own again', async () => {
+		const [one = {}, two = {}] = named(['a.png', 'a.png']);
+		const { items } = await run({ items: [one, two, one, two] });
+		const names = ['a-merged.jpg', 'a-merged-2.jpg'];
+		expect(items.map(({ binary }) => binary?.data?.fileName)).toEqual([...names, ...names]);
+	});
+
+	it('whatever File Name says', async () => {
+		const { items } = await run({
+			items: named(['a.png', 'b.png']),
+			parameters: { options: { fileName: 'portrait.jpg' } },
+		});
+		expect(items.map(({ binary }) => binary?.data?.fileName)).toEqual(['portrait.jpg', 'portrait-2.jpg']);
+	});
 });

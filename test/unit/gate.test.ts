@@ -1,7 +1,6 @@
 import { Accounts } from '../../nodes/MergePortraits/account/accounts';
 import { Gate, type Lane, type Turn } from '../../nodes/MergePortraits/account/gate';
 import { Limits, type Sent, type Verdict } from '../../nodes/MergePortraits/account/limits';
-import { KnownResults } from '../../nodes/MergePortraits/paid/results';
 import { VirtualClock } from '../virtualClock';
 
 const SERVICE_MS = 1_000;
@@ -259,15 +258,6 @@ test('there is no timer while nothing waits', async () => {
 	lane.close();
 	expect(scene.clock.pending).toBe(0);
 	expect(await work).toBe('closed');
-});
-
-test('of the merged pictures, 4,096 are remembered, and those not asked for longest are forgotten', () => {
-	const known = new KnownResults();
-	const result = { binary: { data: '', mimeType: 'image/png' }, extension: 'png', attempts: 1 };
-	for (let index = 0; index < 4_096; index++) known.set(String(index), result);
-	expect(known.get('0')).toBe(result);
-	known.set('one more', result);
-	expect(['0', '1', '2', 'one more'].map((key) => known.get(key) !== undefined)).toEqual([true, false, true, true]);
 });
 
 describe('accounts', () => {

@@ -152,7 +152,7 @@ export class RequestReader {
 		const why = isEmpty(given) ? 'is empty' : url ? `begins with ${url.protocol.slice(0, 20)}` : 'is not a URL';
 		const wayOut =
 			'Enter the whole address of the picture, beginning with https:// or http://, such as https://example.com/portrait.jpg.';
-		return { label, unfit: noPicture(why, wayOut) };
+		return { label, unfit: noPicture(why, wayOut, 'Please give its whole address, beginning with https://.') };
 	}
 
 	private binary(label: string, name: string): PictureSource {
@@ -189,21 +189,21 @@ export class RequestReader {
 /** How many binary fields of an item a message lists. */
 const MOST_LISTED = 10;
 
-const noPicture = (found: string, wayOut: string): Unfit => ({
+const noPicture = (found: string, wayOut: string, visitorWayOut = 'Please upload it.'): Unfit => ({
 	code: 'PARAMETERS_CANNOT_EMPTY',
 	found,
 	wayOut,
 	visitorFound: 'is missing',
-	visitorWayOut: 'Please upload it.',
+	visitorWayOut,
 });
 
-/** What somebody probably meant who wrote 80, 70% or 0,7. */
+/** What somebody probably meant who wrote 80, 70% or 0,7; whether 7 means 0.7 cannot be known. */
 function meantSimilarity(given: unknown): string {
-	const [, text = ''] = /^\s*(\d+(?:[.,]\d+)?)\s*%?\s*$/.exec(String(given).slice(0, 20)) ?? [];
-	const number = text === '' ? Number.NaN : Number(text.replace(',', '.'));
-	const meant = number <= 1 ? number : number / 100;
-	if (meant <= 1) return `${quote(given)} probably means ${meant}: enter that.`;
-	return 'Enter a number such as 0.5, or leave the parameter empty.';
+	const [, digits = '', percent] = /^\s*(\d+(?:[.,]\d+)?)\s*(%)?\s*$/.exec(String(given).slice(0, 20)) ?? [];
+	const number = Number(digits.replace(',', '.'));
+	const meant = percent || number >= 10 ? number / 100 : number;
+	if (digits === '' || meant > 1) return 'Enter a number such as 0.5, or leave the parameter empty.';
+	return `${quote(given)} probably means ${meant}: enter that.`;
 }
 
 const isEmpty = (value: unknown) =>

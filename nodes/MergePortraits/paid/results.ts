@@ -71,13 +71,16 @@ export class PaidResults<Other extends { kind: string }> {
 		const own = this.#own.get(execution) ?? { results: new Map(), apart: ` of ${++this.#executions}` };
 		this.#own.set(execution, own);
 		const payment = ways.reuse ? key : key + own.apart;
+		let shared: PaidResult | undefined;
 		for (let other = this.#underWay.get(payment); other !== undefined; other = this.#underWay.get(payment)) {
 			ways.onWait();
 			const outcome = await unlessClosed(other.work, ways.closed);
-			if (other.own === own && outcome) return outcome.kind === 'merged' ? { ...outcome, reused: true } : outcome;
+			const result = outcome && 'result' in outcome ? outcome.result : undefined;
+			if (other.own === own && outcome) return result ? { kind: 'merged', result, reused: true } : outcome;
+			shared = result ?? shared;
 		}
 		// In the same step as the last look, so that only one of several that waited goes on.
-		const work = this.#mergeOnce(own, execution, key, ways);
+		const work = this.#mergeOnce(own, execution, key, ways, shared);
 		this.#underWay.set(payment, { own, work });
 		return await work.finally(() => this.#underWay.delete(payment));
 	}
@@ -92,6 +95,7 @@ export class PaidResults<Other extends { kind: string }> {
 		execution: IContextObject,
 		key: string,
 		{ reuse, copy, merge }: Ways<Other>,
+		shared: PaidResult | undefined,
 	): Promise<Obtained<Other>> {
 		const saved: Record<string, PaidResult> = (execution.paidResults ??= {});
 		const keep = (result: PaidResult, reused: boolean) => {
@@ -104,7 +108,7 @@ export class PaidResults<Other extends { kind: string }> {
 		const own = results.get(key);
 		if (own !== undefined) return { kind: 'merged', result: own, reused: true };
 		// What is saved but not its own is of the failed execution that this one is the Retry of.
-		for (const earlier of [saved[key], reuse ? this.#known.get(key) : undefined]) {
+		for (const earlier of [saved[key], shared ?? (reuse ? this.#known.get(key) : undefined)]) {
 			const binary = earlier && (await copy(earlier));
 			if (earlier && binary) return keep({ ...earlier, binary }, true);
 		}

@@ -77,6 +77,8 @@ function findUpload(
 		const isIndex = /^\d+$/.test(rest[0] ?? '');
 		if (!isIndex && value.length > 1) return severalFiles;
 		if (isIndex) [index, deeper] = [Number(rest[0]), rest.slice(1)];
+	} else if (rest[0] === '0') {
+		deeper = rest.slice(1);
 	}
 	const described: unknown = Array.isArray(value) ? value[index] : value;
 	// n8n's editor cuts off the end of some paths that are dragged.

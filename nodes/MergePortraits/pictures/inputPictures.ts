@@ -2,6 +2,7 @@ import { createHash } from 'crypto';
 import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 
 import type { Retries } from '../base/backoff';
+import { quote } from '../base/text';
 import { download } from './download';
 import { HEAD_BYTES, imageFormat, readImageHeader, type ImageHeader } from './imageHeader';
 import {
@@ -47,10 +48,14 @@ export interface InputPicture extends Picture {
 export type UnfitPicture = Unfit & { role: ImageRole; label: string };
 
 /** What the first bytes of a picture tell; without `header` when there is no picture, or none of a known format. */
-export interface Inspection {
+export interface Inspection extends Seen {
+	unfit: UnfitPicture[];
+}
+
+interface Seen {
 	header?: ImageHeader;
 	byteLength?: number;
-	unfit: UnfitPicture[];
+	unfit: Unfit[];
 }
 
 type Loaded = InputPicture | { unfit: Unfit[] };
@@ -67,7 +72,7 @@ const MOST_READ_WHOLE = 32 * 1024 * 1024;
  */
 export class InputPictures {
 	private readonly loaded = { target: new LastOnes<Loaded>(), template: new LastOnes<Loaded>() };
-	private readonly inspected = { target: new LastOnes<Inspection>(), template: new LastOnes<Inspection>() };
+	private readonly inspected = { target: new LastOnes<Seen>(), template: new LastOnes<Seen>() };
 
 	constructor(
 		private readonly context: IExecuteFunctions,
@@ -77,7 +82,7 @@ export class InputPictures {
 
 	/**
 	 * Loads a picture, and checks it unless `validateImages` is false; an empty file is refused in any case.
-	 * @throws what n8n's store throws, and the reason of `closed` when it is aborted
+	 * @throws the reason of `closed` when it is aborted
 	 */
 	async load(
 		role: ImageRole,
@@ -87,26 +92,45 @@ export class InputPictures {
 	): Promise<InputPicture | { unfit: UnfitPicture[] }> {
 		if ('unfit' in source) return { unfit: withRole([source.unfit], role, source) };
 		const validate = options.validateImages;
-		const loaded = await this.loaded[role].get([...identity(source), validate], mostKept(source), async () =>
-			'url' in source
-				? await this.fetch(role, source.url, options)
-				: await this.read(role, itemIndex, source, validate),
-		);
+		const loaded = await this.loaded[role]
+			.get([...identity(source), validate], mostKept(source), async () =>
+				'url' in source
+					? await this.fetch(role, source.url, options)
+					: await this.read(role, itemIndex, source, validate),
+			)
+			.catch(this.tellUnread);
 		return 'sha256' in loaded ? loaded : { unfit: withRole(loaded.unfit, role, source) };
 	}
 
 	/** Looks at a picture as `load` does, but reads only the first bytes of a stored one. @throws as `load` does */
 	async inspect(role: ImageRole, source: PictureSource, options: ReadingOptions): Promise<Inspection> {
 		if ('unfit' in source) return { unfit: withRole([source.unfit], role, source) };
-		return await this.inspected[role].get(identity(source), mostKept(source), async () => {
-			const seen = 'url' in source ? await this.download(source.url, options) : await this.readHead(source.binary);
-			if ('unfit' in seen) return { unfit: withRole([seen.unfit], role, source) };
-			const { bytes, byteLength = bytes.length } = { byteLength: undefined, ...seen };
-			const howToMend = 'field' in source ? editImageAdvice(source.field) : undefined;
-			const unfit = checkImage(role, bytes, byteLength, howToMend);
-			return { header: readImageHeader(bytes), byteLength, unfit: withRole(unfit, role, source) };
-		});
+		const inspected = await this.inspected[role]
+			.get(identity(source), mostKept(source), async () => {
+				const seen = 'url' in source ? await this.download(source.url, options) : await this.readHead(source.binary);
+				if ('unfit' in seen) return { unfit: [seen.unfit] };
+				const { bytes, byteLength = bytes.length } = { byteLength: undefined, ...seen };
+				const howToMend = 'field' in source ? editImageAdvice(source.field) : undefined;
+				const unfit = checkImage(role, bytes, byteLength, howToMend);
+				return { header: readImageHeader(bytes), byteLength, unfit };
+			})
+			.catch(this.tellUnread);
+		return { ...inspected, unfit: withRole(inspected.unfit, role, source) };
 	}
+
+	/** @throws the reason of `closed` when nobody waits for the picture any more */
+	private readonly tellUnread = (error: unknown): { unfit: Unfit[] } => {
+		this.surroundings.closed.throwIfAborted();
+		const said = quote(error instanceof Error ? error.message : String(error));
+		const unread: Unfit = {
+			code: 'FILE_SERVICE_ERROR',
+			found: `could not be read from where n8n keeps it: n8n says ${said}`,
+			wayOut: 'Check the disk, database or bucket where n8n keeps binary data, then run the workflow again.',
+			visitorFound: 'could not be read',
+			visitorWayOut: 'Please try again later.',
+		};
+		return { unfit: [unread] };
+	};
 
 	private async readHead(binary: IBinaryData): Promise<{ bytes: Buffer; byteLength: number }> {
 		const byteLength = await this.store.size(binary);
