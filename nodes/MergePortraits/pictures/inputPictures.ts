@@ -72,12 +72,12 @@ export class InputPictures {
 	constructor(
 		private readonly context: IExecuteFunctions,
 		private readonly store: PictureStore,
-		private readonly surroundings: Omit<Retries, 'maxRetries' | 'signal'> & { closed: AbortSignal },
+		private readonly surroundings: Omit<Retries, 'maxRetries'>,
 	) {}
 
 	/**
 	 * Loads a picture, and checks it unless `validateImages` is false; an empty file is refused in any case.
-	 * @throws what n8n's store throws, and the reason of `closed` when it is aborted
+	 * @throws what n8n's store throws, and the reason of `signal` when it is aborted
 	 */
 	async load(
 		role: ImageRole,
