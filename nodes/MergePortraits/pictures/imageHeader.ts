@@ -115,7 +115,8 @@ function measureJpeg(view: DataView): Measures | undefined {
 			return { width, height, greyscale: components === 1, orientation };
 		}
 		if (!hasSegment(marker)) return undefined;
-		if (marker === 0xe1 && view.getUint32(at + 2) === EXIF) exif ??= [at + 8, at + length];
+		const isExif = marker === 0xe1 && view.getUint32(at + 2) === EXIF && view.getUint16(at + 6) === 0;
+		if (isExif) exif ??= [at + 8, at + length];
 		at += Math.max(2, length);
 	}
 }
@@ -123,9 +124,9 @@ function measureJpeg(view: DataView): Measures | undefined {
 /** A stuffed zero, TEM, or a restart. */
 const standsAlone = (marker: number) => marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd7);
 
-/** Tables, application data or a comment: DHT, DAC, DQT, DNL, DRI, APPn and COM. */
+/** Application data, tables or a comment: APPn, DHT, DAC, DQT, DNL, DRI and COM. */
 const hasSegment = (marker: number) =>
-	[0xc4, 0xcc, 0xdb, 0xdc, 0xdd, 0xfe].includes(marker) || (marker >= 0xe0 && marker <= 0xef);
+	(marker >= 0xe0 && marker <= 0xef) || [0xc4, 0xcc, 0xdb, 0xdc, 0xdd, 0xfe].includes(marker);
 
 const [IHDR, PNG_EXIF, IDAT] = [name('IHDR'), name('eXIf'), name('IDAT')];
 
@@ -174,7 +175,7 @@ function measureWebp(view: DataView): Measures | undefined {
 
 /** A GIF's frames may be larger than what it says of itself: GIF89a specification, 18 and 20. */
 function measureGif(view: DataView): Measures {
-	const pixels = attempt(() => framePixels(view));
+	const pixels = attempt(() => framePixels(view)) || undefined;
 	return { width: view.getUint16(6, true), height: view.getUint16(8, true), pixels };
 }
 
