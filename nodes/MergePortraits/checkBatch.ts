@@ -31,7 +31,7 @@ export async function checkBatch(
 	const cancelled = context.getExecutionCancelSignal();
 	const closed = cancelled ?? new AbortController().signal;
 	const store = new PictureStore(context, { clock, random, closed, cancelled });
-	const inputPictures = new InputPictures(context, store, { clock, random, closed });
+	const inputPictures = new InputPictures(context, store, { clock, random, signal: closed });
 	const storedBinaries = new StoredBinaries(context);
 
 	const check = async (itemIndex: number, input: INodeExecutionData): Promise<INodeExecutionData> => {

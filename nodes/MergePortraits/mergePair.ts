@@ -63,7 +63,7 @@ export class PairMerger {
 		this.execution = context.getContext('node');
 		this.cancelled = context.getExecutionCancelSignal();
 		this.store = new PictureStore(context, { ...surroundings, closed, cancelled: this.cancelled });
-		this.pictures = new InputPictures(context, this.store, { ...surroundings, closed });
+		this.pictures = new InputPictures(context, this.store, { ...surroundings, signal: closed });
 		this.storedBinaries = new StoredBinaries(context);
 	}
 

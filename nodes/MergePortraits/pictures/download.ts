@@ -1,7 +1,6 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
-import { retry } from '../base/backoff';
-import type { Clock } from '../base/clock';
+import { retry, type Retries } from '../base/backoff';
 import {
 	causes,
 	connectionFault,
@@ -11,18 +10,13 @@ import {
 	withDeadline,
 	type StreamedResponse,
 } from '../base/http';
+import { clean } from '../base/text';
 import { imageFormat } from './imageHeader';
 import { editLinkedImageAdvice, imageRequirements, tooLarge, type Unfit } from './imageRequirements';
 
-export interface DownloadOptions {
+export interface DownloadOptions extends Retries {
 	/** For one try with all its redirects, ms. */
 	timeoutMs: number;
-	/** How often it is tried again after a lost connection, HTTP 429 or 5xx. */
-	maxRetries: number;
-	clock: Clock;
-	random: () => number;
-	/** Aborted when nobody wants the file any more. */
-	closed: AbortSignal;
 }
 
 export interface DownloadedFile {
@@ -38,32 +32,28 @@ const MAX_REDIRECTS = 10;
 /**
  * Downloads a file no larger than AILabTools takes, through n8n's HTTP helper and its protection of internal addresses,
  * with no header of ours: no key and no cookie, wherever the host redirects.
+ * It is tried again after a lost connection, HTTP 429 or 5xx.
  * @param url http or https
- * @throws the reason of `closed` when it is aborted
+ * @throws the reason of `signal` when it is aborted
  */
 export async function download(context: IExecuteFunctions, url: string, options: DownloadOptions): Promise<Download> {
-	const { closed } = options;
-	const outcome = await retry(async () => await tryOnce(context, url, options), isWorthRetrying, {
-		...options,
-		signal: closed,
-	});
-	closed.throwIfAborted();
+	const outcome = await retry(async () => await tryOnce(context, url, options), isWorthAnotherTry, options);
+	options.signal?.throwIfAborted();
 	return outcome;
 }
 
-/** A host that lets a whole time-out pass is not asked again at once. */
-const isWorthRetrying = (outcome: { value: Download } | { error: unknown }) =>
-	'value' in outcome &&
-	'unfit' in outcome.value &&
-	outcome.value.unfit.passing === true &&
-	outcome.value.unfit.code !== TIMED_OUT;
+/** A host that let a whole time-out pass is not asked again at once. */
+function isWorthAnotherTry(outcome: { value: Download } | { error: unknown }): boolean {
+	const unfit = 'value' in outcome && 'unfit' in outcome.value ? outcome.value.unfit : undefined;
+	return unfit?.passing === true && unfit.code !== TIMED_OUT;
+}
 
 async function tryOnce(
 	context: IExecuteFunctions,
 	url: string,
-	{ timeoutMs, clock, closed }: DownloadOptions,
+	{ timeoutMs, clock, signal }: DownloadOptions,
 ): Promise<Download> {
-	const { deadline, abortSignal } = withDeadline(clock, timeoutMs, closed);
+	const { deadline, abortSignal } = withDeadline(clock, timeoutMs, signal);
 	let current = new URL(url);
 	try {
 		// Followed here instead of by n8n, so that we see each address and n8n checks each.
@@ -78,31 +68,35 @@ async function tryOnce(
 				timeout: 0,
 				abortSignal,
 			});
-			if (!isStreamedResponse(response)) return failed(`could not be read from ${current.host}`, CHECK_LINK);
-			const { location } = response.headers;
-			if (!REDIRECTS.includes(response.statusCode) || typeof location !== 'string') {
-				return await readFile(response, current);
-			}
+			const from = nameOf(current);
+			if (!isStreamedResponse(response)) return failed(`could not be read from ${from}`, CHECK_LINK);
+			const location = headerText(response, 'location');
+			if (!REDIRECTS.includes(response.statusCode) || location === '') return await readFile(response, current);
 			response.body.destroy();
-			if (!URL.canParse(location, current.href))
-				return failed(`is redirected by ${current.host} to something that is not a URL`, CHECK_LINK);
-			const next = new URL(location, current);
-			if (!['http:', 'https:'].includes(next.protocol)) {
-				return failed(`is redirected by ${current.host} to ${next.protocol}, allowed: http and https`, CHECK_LINK);
+			if (!URL.canParse(location, current.href)) {
+				return failed(`is redirected by ${from} to something that is not a URL`, CHECK_LINK);
 			}
-			current = next;
+			current = new URL(location, current);
+			const protocol = clean(current.protocol);
+			if (!['http:', 'https:'].includes(protocol)) {
+				return failed(`is redirected by ${from} to ${protocol}, allowed: http and https`, CHECK_LINK);
+			}
 		}
 		return failed(`is redirected more than ${MAX_REDIRECTS} times`, CHECK_LINK);
 	} catch (error) {
-		const from = current.host;
-		if (deadline.aborted) {
-			return failed(`did not arrive within ${timeoutMs} ms from ${from}`, "Raise the option 'Timeout'.", {
-				code: TIMED_OUT,
-				passing: true,
-			});
-		}
-		return lostLine(error, from);
+		return deadline.aborted ? tooSlow(nameOf(current), timeoutMs) : lostLine(error, nameOf(current));
 	}
+}
+
+/** All that is shown of an address: before the host may come a password, after it a token. */
+const nameOf = ({ host }: URL) => clean(host);
+
+/** A header as it was meant: Node reads its bytes as Latin-1, but many hosts send UTF-8. '' when there is none. */
+function headerText({ headers }: StreamedResponse, name: string): string {
+	const value = headers[name];
+	if (typeof value !== 'string') return '';
+	const decoded = Buffer.from(value, 'latin1').toString();
+	return decoded.includes('\ufffd') ? value : decoded;
 }
 
 const REDIRECTS = [301, 302, 303, 307, 308];
@@ -110,23 +104,24 @@ const REDIRECTS = [301, 302, 303, 307, 308];
 const CHECK_LINK = 'Open the link in a private browser window to see where it leads.';
 
 async function readFile(response: StreamedResponse, url: URL): Promise<Download> {
-	const { statusCode, headers, body } = response;
-	const text = (name: string) => (typeof headers[name] === 'string' ? headers[name] : '');
+	const { statusCode, body } = response;
 	if (statusCode !== 200) {
 		body.destroy();
-		return refusedBy(url.host, statusCode);
+		return refusedBy(nameOf(url), statusCode);
 	}
-	const isHtml = /^text\/html\b/i.test(text('content-type'));
+	const isHtml = /^text\/html\b/i.test(headerText(response, 'content-type'));
 	// A compressed body's Content-Length is not the file's size.
-	const declaredBytes = text('content-encoding') === '' ? Number(text('content-length')) : 0;
+	const isCompressed = headerText(response, 'content-encoding') !== '';
+	const declaredBytes = isCompressed ? 0 : Number(headerText(response, 'content-length'));
+	const mending = { wayOut: editLinkedImageAdvice };
 	if (declaredBytes > imageRequirements.maxBytes && !isHtml) {
 		body.destroy();
-		return { unfit: tooLarge(declaredBytes, { wayOut: editLinkedImageAdvice }) };
+		return { unfit: tooLarge(declaredBytes, mending) };
 	}
 	const bytes = await readBody(body, imageRequirements.maxBytes);
-	if (bytes === undefined ? isHtml : isWebPage(bytes, isHtml)) return webPage(url.host);
-	if (bytes !== undefined) return { bytes, fileName: fileName(text('content-disposition'), url) };
-	return { unfit: tooLarge(undefined, { wayOut: editLinkedImageAdvice }) };
+	if (bytes === undefined ? isHtml : isWebPage(bytes, isHtml)) return webPage(nameOf(url));
+	if (bytes === undefined) return { unfit: tooLarge(undefined, mending) };
+	return { bytes, fileName: fileName(headerText(response, 'content-disposition'), url) };
 }
 
 /** Whether a page came instead of a picture, whatever its declared type. */
@@ -155,6 +150,12 @@ const webPage = (from: string) =>
 		`What came from ${from} is HTML. Open the link in a browser, and copy the address of the picture itself.`,
 		{ code: 'UNSUPPORTED_FILE_TYPES', visitorFound: 'is a link to a web page' },
 	);
+
+const tooSlow = (from: string, timeoutMs: number) =>
+	failed(`did not arrive within ${timeoutMs} ms from ${from}`, "Raise the option 'Timeout'.", {
+		code: TIMED_OUT,
+		passing: true,
+	});
 
 function refusedBy(from: string, status: number): Download {
 	const what = `could not be downloaded: ${from} answered with HTTP status ${status}`;
@@ -186,12 +187,17 @@ function lostLine(error: unknown, from: string): Download {
 	});
 }
 
+/** How much of what may be a name is looked at, characters. */
+const LONGEST_NAME = 1_000;
+
 /** The name according to RFC 6266, or else the last part of the path. */
 function fileName(disposition: string, { pathname }: URL): string | undefined {
-	const [, encoded] = /filename\*\s*=\s*utf-8'[^']*'([^;\s]+)/i.exec(disposition) ?? [];
-	const [, quoted, plain] = /filename\s*=\s*(?:"([^"]*)"|([^;\s]+))/i.exec(disposition) ?? [];
-	const name = decode(encoded) ?? quoted ?? plain ?? decode(pathname.split('/').at(-1)) ?? '';
-	return name.replace(/^.*[\\/]|[\p{C}"]/gu, '').trim() || undefined;
+	const header = disposition.slice(0, LONGEST_NAME);
+	const [, encoded] = /filename\*\s*=\s*utf-8'[^']*'([^;\s]+)/i.exec(header) ?? [];
+	const [, quoted, plain] = /filename\s*=\s*(?:"([^"]*)"|([^;\s]+))/i.exec(header) ?? [];
+	const name = decode(encoded) ?? quoted ?? plain ?? decode(pathname.slice(pathname.lastIndexOf('/') + 1)) ?? '';
+	const clear = name.slice(0, LONGEST_NAME).replace(/^.*[\\/]|[\p{C}"]/gu, '');
+	return clear.trim() || undefined;
 }
 
 function decode(text: string | undefined): string | undefined {

@@ -123,7 +123,10 @@ export function checkImage(
 	if (byteLength === 0) return checkNotEmpty(byteLength);
 	const header = readImageHeader(head);
 	const mendable = isMendable(role, header);
-	const mending = { mendable, wayOut: mendable ? howToMend : 'Provide another picture, as JPEG or PNG.' };
+	const mending = {
+		mendable,
+		wayOut: mendable ? howToMend : 'Provide another picture, or save this one anew as JPEG or PNG.',
+	};
 	const unfit = [
 		byteLength > maxBytes ? tooLarge(byteLength, mending) : undefined,
 		unfitFormat(header, mending),
@@ -134,57 +137,42 @@ export function checkImage(
 }
 
 /** Whether what `editImageAdvice` makes of it has enough pixels: a long and narrow one becomes too narrow. */
-function isMendable(role: ImageRole, { width, height, pixels }: Partial<ImageHeader> = {}): boolean {
+function isMendable(role: ImageRole, header: ImageHeader | undefined): boolean {
+	const { width, height, pixels } = header ?? {};
 	if (width === undefined || height === undefined || pixels === undefined) return false;
 	const scale = Math.min(1, MENDED_SIDE / Math.max(width, height));
 	return pixels <= MAX_MENDABLE_PIXELS && scale * Math.min(width, height) > minSide[role];
 }
 
-function unfitFormat({ format, width }: Partial<ImageHeader> = {}, mending: Mending): Unfit | undefined {
-	const isTaken = formats.some((taken) => taken === format?.name);
-	if (isTaken && width !== undefined) return undefined;
-	if (format !== undefined && !isTaken) {
-		return {
-			code: 'UNSUPPORTED_FILE_TYPES',
-			found: `is ${format.name === 'AVIF' ? 'an' : 'a'} ${format.name} picture`,
-			allowed: formatList,
-			visitorWayOut: 'Save it as JPEG or PNG.',
-			...mending,
-		};
-	}
-	const found = format
-		? `begins like a ${format.name} picture, but its width and height cannot be read`
-		: 'does not begin like a picture';
+function unfitFormat(header: ImageHeader | undefined, mending: Mending): Unfit | undefined {
+	const name = header?.format.name;
+	const isTaken = formats.some((taken) => taken === name);
+	if (isTaken && header?.width !== undefined) return undefined;
+	const isOther = name !== undefined && !isTaken;
 	return {
-		code: format ? 'FILE_DECODING_FAILURE' : 'UNSUPPORTED_FILE_TYPES',
-		found,
-		allowed: formatList,
-		wayOut: 'Check the node that provides the file, and that the file is complete.',
-		visitorFound: 'is not a picture that can be read',
+		code: isTaken ? 'FILE_DECODING_FAILURE' : 'UNSUPPORTED_FILE_TYPES',
+		found: isOther ? `is ${name === 'AVIF' ? 'an' : 'a'} ${name} picture` : 'is not a picture that can be read',
+		allowed: isOther ? formatList : `${formatList} that begins with a complete header`,
 		visitorWayOut: 'Save it as JPEG or PNG.',
+		...(isOther
+			? mending
+			: { wayOut: 'Check the node that provides the file, and that the file is complete and a picture.' }),
 	};
 }
 
-function unfitSides(
-	role: ImageRole,
-	{ width, height }: Partial<ImageHeader> = {},
-	mending: Mending,
-): Unfit | undefined {
+function unfitSides(role: ImageRole, header: ImageHeader | undefined, mending: Mending): Unfit | undefined {
+	const { width, height } = header ?? {};
 	if (width === undefined || height === undefined) return undefined;
 	const isTooSmall = Math.min(width, height) <= minSide[role];
 	if (!isTooSmall && Math.max(width, height) < maxSide) return undefined;
-	const found = `is ${width} × ${height} px`;
-	const allowed = `width and height larger than ${minSide[role]} px and smaller than ${maxSide} px`;
-	if (!isTooSmall) {
-		const visitorWayOut = `Save it with fewer pixels: less than ${maxSide} px in width and height.`;
-		return { code: 'ERROR_HIGH_RESOLUTION', found, allowed, visitorWayOut, ...mending };
-	}
 	return {
-		code: 'ERROR_LOW_RESOLUTION',
-		found,
-		allowed,
-		wayOut: 'Provide a larger picture: one that is enlarged gains no details.',
-		visitorWayOut: `Choose a larger one: more than ${minSide[role]} px in width and height.`,
+		code: isTooSmall ? 'ERROR_LOW_RESOLUTION' : 'ERROR_HIGH_RESOLUTION',
+		found: `is ${width} × ${height} px`,
+		allowed: `width and height larger than ${minSide[role]} px and smaller than ${maxSide} px`,
+		visitorWayOut: isTooSmall
+			? `Choose a larger one: more than ${minSide[role]} px in width and height.`
+			: `Save it with fewer pixels: less than ${maxSide} px in width and height.`,
+		...(isTooSmall ? { wayOut: 'Provide a larger picture: one that is enlarged gains no details.' } : mending),
 	};
 }
 

@@ -77,12 +77,12 @@ export class InputPictures {
 	constructor(
 		private readonly context: IExecuteFunctions,
 		private readonly store: PictureStore,
-		private readonly surroundings: Omit<Retries, 'maxRetries' | 'signal'> & { closed: AbortSignal },
+		private readonly surroundings: Omit<Retries, 'maxRetries'>,
 	) {}
 
 	/**
 	 * Loads a picture, and checks it unless `validateImages` is false; an empty file is refused in any case.
-	 * @throws the reason of `closed` when it is aborted
+	 * @throws the reason of `signal` when it is aborted
 	 */
 	async load(
 		role: ImageRole,
@@ -118,9 +118,9 @@ export class InputPictures {
 		return { ...inspected, unfit: withRole(inspected.unfit, role, source) };
 	}
 
-	/** @throws the reason of `closed` when nobody waits for the picture any more */
+	/** @throws the reason of `signal` when nobody waits for the picture any more */
 	private readonly tellUnread = (error: unknown): { unfit: Unfit[] } => {
-		this.surroundings.closed.throwIfAborted();
+		this.surroundings.signal?.throwIfAborted();
 		const said = quote(error instanceof Error ? error.message : String(error));
 		const unread: Unfit = {
 			code: 'FILE_SERVICE_ERROR',
