@@ -100,7 +100,7 @@ async function publish(results: Results): Promise<void> {
 }
 
 async function writeFormatted(file: string, text: string): Promise<void> {
-	await writeFile(file, await format(text, { ...(await resolveConfig(file)), filepath: file }));
+	await writeFile(file, await format(text, { ...(await resolveConfig(file, { editorconfig: true })), filepath: file }));
 }
 
 async function measureSituations(

@@ -170,6 +170,15 @@ export async function openLab(options: LabOptions) {
 			await call('POST', `/workflows/${workflowId}/activate`, { versionId });
 		},
 
+		/** Posts to a webhook, again until its workflow's activation has got around. */
+		async callWebhook(path: string, init: RequestInit): Promise<Response> {
+			for (;;) {
+				const answer = await fetch(`${server.url}/webhook/${path}`, { method: 'POST', ...init });
+				if (answer.status !== 404) return answer;
+				await sleep(100);
+			}
+		},
+
 		/** Starts a workflow from a trigger, `Start` unless it is named. Gives the execution's id. */
 		startWorkflow,
 		finished,

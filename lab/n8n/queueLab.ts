@@ -26,8 +26,10 @@ export async function openQueueLab({ env, workers: count = 2, ...options }: Queu
 	}
 
 	try {
-		services.push(await startRedis());
-		services.push(await startPostgres());
+		const redis = await startRedis();
+		services.push(redis);
+		const postgres = await startPostgres();
+		services.push(postgres);
 		lab = await openLab({
 			...options,
 			env: {
@@ -45,7 +47,7 @@ export async function openQueueLab({ env, workers: count = 2, ...options }: Queu
 			const n8n = await lab.prepare(`worker-${number}`, { WEBHOOK_URL: lab.server.url });
 			workers.push(await n8n.startWorker({ port: await freePort(), onOutput: lab.onOutput }));
 		}
-		return { lab, workers, close };
+		return { lab, workers, redis, postgres, close };
 	} catch (error) {
 		await close();
 		throw error;

@@ -20,6 +20,8 @@ const POSTGRES_VERSIONS = '/usr/lib/postgresql';
 export interface Service {
 	/** n8n's settings for it. */
 	env: NodeJS.ProcessEnv;
+	/** Stops it and starts it again, with all that it held. */
+	restart(): Promise<void>;
 	stop(): Promise<void>;
 }
 
@@ -33,12 +35,18 @@ export async function hasGraphicsMagick(): Promise<boolean> {
 
 export async function startRedis(): Promise<Service> {
 	const port = await freePort();
-	const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
-	const child = startDaemon('/usr/bin/redis-server', args);
-	await listening(child, port);
+	const folder = await mkdtemp(join(tmpdir(), 'n8n-nodes-merge-portraits-redis-'));
+	// With a rule of when to save it saves when it is stopped, too.
+	const settings = { port, bind: '127.0.0.1', dir: folder, save: '3600 1', appendonly: 'no' };
+	const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+	const daemon = await keepRunning(port, () => startDaemon('/usr/bin/redis-server', args));
 	return {
 		env: { QUEUE_BULL_REDIS_HOST: '127.0.0.1', QUEUE_BULL_REDIS_PORT: String(port) },
-		stop: () => stopProcess(child),
+		restart: daemon.restart,
+		async stop() {
+			await daemon.stop();
+			await rm(folder, { recursive: true, force: true });
+		},
 	};
 }
 
@@ -54,11 +62,10 @@ export async function startPostgres(): Promise<Service> {
 	await run(join(programs, 'initdb'), ['--pgdata', data, ...choices], { cwd: folder, ...user });
 	const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: folder, fsync: 'off' };
 	const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-	const child = startDaemon(join(programs, 'postgres'), ['-D', data, '-p', String(port), ...args], {
-		cwd: folder,
-		...user,
-	});
-	await listening(child, port);
+	const start = () =>
+		startDaemon(join(programs, 'postgres'), ['-D', data, '-p', String(port), ...args], { cwd: folder, ...user });
+	// "Fast" shutdown: it does not wait for its clients.
+	const daemon = await keepRunning(port, start, 'SIGINT');
 	return {
 		env: {
 			DB_TYPE: 'postgresdb',
@@ -67,10 +74,9 @@ export async function startPostgres(): Promise<Service> {
 			DB_POSTGRESDB_USER: 'n8n',
 			DB_POSTGRESDB_DATABASE: 'postgres',
 		},
+		restart: daemon.restart,
 		async stop() {
-			// "Fast" shutdown: it does not wait for its clients.
-			child.kill('SIGINT');
-			await stopProcess(child);
+			await daemon.stop();
 			await rm(folder, { recursive: true, force: true });
 		},
 	};
@@ -94,6 +100,24 @@ async function unprivilegedUser(): Promise<{ uid: number; gid: number } | undefi
 function startDaemon(program: string, args: string[], options: { cwd?: string; uid?: number; gid?: number } = {}) {
 	const stdio = 'ignore' as const;
 	return spawn('setpriv', ['--pdeathsig', 'TERM', program, ...args], { ...options, stdio });
+}
+
+/** Starts a program that listens at a port, and waits until it does. */
+async function keepRunning(port: number, start: () => ChildProcess, end: NodeJS.Signals = 'SIGTERM') {
+	let child = start();
+	const stop = async () => {
+		child.kill(end);
+		await stopProcess(child);
+	};
+	await listening(child, port);
+	return {
+		stop,
+		async restart() {
+			await stop();
+			child = start();
+			await listening(child, port);
+		},
+	};
 }
 
 async function listening(child: ChildProcess, port: number): Promise<void> {

@@ -141,6 +141,15 @@ export class Exchange {
 		await this.ended();
 	}
 
+	/** Sends an answer up to the middle of its body, and cuts the connection. */
+	async cut({ status, headers, body }: Answer): Promise<void> {
+		if (this.gone) return;
+		this.record.status = status;
+		this.response.writeHead(status, { 'content-length': body.length, ...headers });
+		await new Promise((resolve) => this.response.write(body.subarray(0, body.length / 2), resolve));
+		this.reset();
+	}
+
 	/** Cuts the connection, with a TCP reset where possible. */
 	reset(): void {
 		this.dropped = true;

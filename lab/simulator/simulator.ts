@@ -17,7 +17,7 @@ export { requestLine, type RecordedFile, type RecordedRequest } from './exchange
 export const MERGE_PATH = '/api/portrait/effects/face-fusion';
 export const CREDITS_PATH = '/api/common/query-credits';
 
-/** What a merge request gets instead of its answer. Nothing is charged, except with `drip`. */
+/** What a merge request gets instead of its answer. Nothing is charged, except with `drip` and `cut`. */
 export type Fault =
 	/** A failed answer in the documented form. */
 	| ({ kind: 'status'; retryAfter?: string } & Failure)
@@ -27,6 +27,8 @@ export type Fault =
 	| { kind: 'hang' }
 	/** The right answer, slowly. */
 	| { kind: 'drip'; bytesPerSecond: number }
+	/** The right answer up to its middle; then the connection is reset. */
+	| { kind: 'cut' }
 	/** An HTML page, as a proxy would answer. */
 	| { kind: 'html'; status: number }
 	/** Any body, as application/json by default. */
@@ -139,9 +141,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 		try {
 			const files = await exchange.readForm(keepBytes, answerPicture === undefined);
 			const injected = fault?.(record);
-			if (injected && injected.kind !== 'drip') return await fail(exchange, injected);
+			const isLate = injected?.kind === 'drip' || injected?.kind === 'cut';
+			if (injected && !isLate) return await fail(exchange, injected);
 			const answer = await merged(record, files, account).catch((error: unknown) => refused(record, error));
-			await exchange.send(answer, injected?.bytesPerSecond);
+			if (injected?.kind === 'cut') await exchange.cut(answer);
+			else await exchange.send(answer, injected?.bytesPerSecond);
 		} finally {
 			account.leave();
 		}
@@ -187,7 +191,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 		return await result;
 	}
 
-	async function fail(exchange: Exchange, injected: Exclude<Fault, { kind: 'drip' }>): Promise<void> {
+	async function fail(exchange: Exchange, injected: Exclude<Fault, { kind: 'drip' | 'cut' }>): Promise<void> {
 		switch (injected.kind) {
 			case 'reset':
 				return exchange.reset();

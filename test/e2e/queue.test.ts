@@ -60,18 +60,11 @@ describe(`n8n ${NEWEST_N8N} in queue mode`, () => {
 
 	afterAll(async () => await queue?.close());
 
-	/** Starts an execution over the webhook, which answers 404 until the workflow's activation has got around. */
+	/** Starts an execution over the webhook. */
 	async function call(run: number): Promise<void> {
-		for (;;) {
-			const answer = await fetch(`${lab.server.url}/webhook/pairs`, {
-				method: 'POST',
-				headers: { 'content-type': 'application/json' },
-				body: JSON.stringify({ run }),
-			});
-			if (answer.ok) return;
-			if (answer.status !== 404) throw new Error(`The webhook answered ${answer.status}`);
-			await sleep(200);
-		}
+		const headers = { 'content-type': 'application/json' };
+		const answer = await lab.callWebhook('pairs', { headers, body: JSON.stringify({ run }) });
+		if (!answer.ok) throw new Error(`The webhook answered ${answer.status}`);
 	}
 
 	async function executions(): Promise<Listed[]> {
