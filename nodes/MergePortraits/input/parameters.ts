@@ -1,6 +1,6 @@
 import type { INodeProperties, INodePropertyOptions } from 'n8n-workflow';
 
-import { formatList, imageRequirements, type ImageRole } from '../pictures/imageRequirements';
+import { formatList, maxFileSize, type ImageRole } from '../pictures/imageRequirements';
 import type { LinkLifetime } from '../pictures/store';
 
 /** The label of each parameter, as shown in the editor and quoted in messages. */
@@ -34,6 +34,8 @@ export const linkLifetimes: Array<{ name: string; value: LinkLifetime }> = [
 	{ name: 'For 7 Days', value: '7d' },
 ];
 
+const linkChoices: INodePropertyOptions[] = [...linkLifetimes, { name: 'None', value: 'none' }];
+
 const onlyToMerge = { show: { operation: ['merge'] } };
 const onlyToMergeOption = { show: { '/operation': ['merge'] } };
 
@@ -43,11 +45,13 @@ export const options: INodeProperties[] = [
 		name: 'downloadLink',
 		type: 'options',
 		displayOptions: onlyToMergeOption,
-		options: [{ name: 'None', value: 'none' }, ...linkLifetimes],
-		default: 'none',
+		noDataExpression: true,
+		options: linkChoices,
+		// Of the option once it is added; without it there is no link.
+		default: '1h',
 		hint: 'Whoever has the link can open the picture until it expires, without signing in to n8n',
 		description:
-			'A link to the merged picture, and for how long it works. It is in <code>mergePortraits.downloadUrl</code>. An AI agent is always given one, for a day unless you choose otherwise.',
+			'A link to the merged picture in mergePortraits.downloadUrl, and for how long it works. Without this option there is none, but an AI agent is always given one, for a day.',
 	},
 	{
 		displayName: labels.fileName,
@@ -57,7 +61,7 @@ export const options: INodeProperties[] = [
 		default: '',
 		placeholder: 'e.g. portrait',
 		description:
-			'Name of the merged picture. The extension follows its format. When empty, the name of the target with <code>-merged</code>.',
+			'Name of the merged picture. The extension follows its format. When empty, the name of the target with -merged.',
 	},
 	{
 		displayName: labels.includeOtherFields,
@@ -65,7 +69,7 @@ export const options: INodeProperties[] = [
 		type: 'boolean',
 		displayOptions: onlyToMergeOption,
 		default: true,
-		description: "Whether the input item's JSON and other binary fields are passed on",
+		description: 'Whether the data and files that came in are passed on beside the merged picture',
 	},
 	{
 		displayName: labels.maxConcurrency,
@@ -115,6 +119,10 @@ export const options: INodeProperties[] = [
 
 export type InputType = 'binary' | 'url';
 
+/** What somebody who cannot look into the input panel has to know of the fields that uploads come in. */
+const uploadHint =
+	'An upload is in the field that a form names by its label, each character but letters, digits and _ replaced by _ (Your photo: Your_photo), a webhook by the part of the form data, and a chat data0, data1 and so on. Never an expression with $binary: it leaves the content out.';
+
 /** Where one picture comes from: the choice, and the parameter for each. */
 function pictureProperties(role: ImageRole, picture: string, fieldDescription: string): INodeProperties[] {
 	const shownFor = (type: InputType) => ({ show: { [`${role}InputType`]: [type] } });
@@ -125,7 +133,7 @@ function pictureProperties(role: ImageRole, picture: string, fieldDescription: s
 			type: 'options',
 			noDataExpression: true,
 			options: [
-				{ name: 'Binary File', value: 'binary', description: 'A binary field of the input item, or of another node' },
+				{ name: 'Binary File', value: 'binary', description: 'A file of this workflow, such as an upload' },
 				{ name: 'URL', value: 'url', description: 'A link to the picture, which is downloaded' },
 			],
 			default: 'binary',
@@ -141,8 +149,9 @@ function pictureProperties(role: ImageRole, picture: string, fieldDescription: s
 			requiresDataPath: 'single',
 			displayOptions: shownFor('binary'),
 			placeholder: `e.g. ${role}`,
-			hint: `The name of the input binary field containing ${picture}`,
+			hint: `The field with ${picture}: enter its name, or drag the upload here from Schema in the input panel`,
 			description: fieldDescription,
+			builderHint: { propertyHint: uploadHint },
 		},
 		{
 			displayName: labels[`${role}Url`],
@@ -152,7 +161,7 @@ function pictureProperties(role: ImageRole, picture: string, fieldDescription: s
 			required: true,
 			displayOptions: shownFor('url'),
 			placeholder: `e.g. https://example.com/${role}.jpg`,
-			description: `Direct link to ${picture}: ${formatList}, at most ${imageRequirements.maxBytes / 1024 / 1024} MB, not a web page`,
+			description: `Direct link to ${picture}: ${formatList}, at most ${maxFileSize}, not a web page. Can also be a data URL.`,
 		},
 	];
 }
@@ -169,6 +178,10 @@ const operations: Array<INodePropertyOptions & { value: Operation }> = [
 		value: 'check',
 		description: 'Look at format, size and resolution of both pictures. Sends nothing and costs nothing.',
 		action: 'Check two pictures',
+		builderHint: {
+			propertyHint:
+				'Needs no credential. Adds json.pictureCheck: fits, canBeMadeFit (by Edit Image), visitorMessage when it does not fit, and for target and template each format, width, height, bytes, upright, fits, canBeMadeFit, code, message.',
+		},
 	},
 ];
 
@@ -183,30 +196,31 @@ export const properties: INodeProperties[] = [
 	},
 	{
 		displayName:
-			'Best results come from portraits that show one face from the front, evenly lit, with nothing covering it, and with a face of at least 200 × 200 px',
+			'The target gives the face, the template receives it. Best results come from portraits that show one face from the front, evenly lit, with nothing covering it, and with a face of at least 200 × 200 px.',
 		name: 'portraitAdvice',
 		type: 'notice',
 		default: '',
 	},
 	...pictureProperties(
 		'target',
-		'the portrait whose face is taken',
-		'A portrait in colour. Can also be an expression that gives a binary of another node, such as <code>{{ $("Read target").item.binary.data }}</code>.',
+		'the portrait that gives its face',
+		'Can also be an expression that gives a picture of another node, such as {{ $("Read target").item.binary.data }}, its Base64 text or a data URL. The portrait must be in colour.',
 	),
 	...pictureProperties(
 		'template',
 		'the picture that receives the face',
-		'Can also be an expression that gives a binary of another node, such as <code>{{ $("Read template").first().binary.data }}</code>: one template then serves every item',
+		'Can also be an expression that gives a picture of another node, such as {{ $("Read template").first().binary.data }}, its Base64 text or a data URL. One picture then serves for all.',
 	),
 	{
 		displayName: labels.similarity,
 		name: 'similarity',
 		type: 'number',
 		displayOptions: onlyToMerge,
-		typeOptions: { minValue: 0, maxValue: 1, numberStepSize: 0.01, numberPrecision: 2 },
+		// No minimum and maximum: with them, the editor makes 0 of 80, 70% and 0,7 without a word.
+		typeOptions: { numberStepSize: 0.05 },
 		default: 0.5,
 		hint: '0: the face stays as in the template. 1: as similar to the target as possible.',
-		description: 'How much the face looks like the target. When empty, AILabTools decides.',
+		description: 'How much the face looks like the target. AILabTools decides if an expression gives nothing.',
 	},
 	{
 		displayName: labels.outputBinaryPropertyName,
@@ -225,5 +239,13 @@ export const properties: INodeProperties[] = [
 		placeholder: 'Add option',
 		default: {},
 		options,
+	},
+	{
+		displayName:
+			'To show the picture on the last page of a form, add an n8n Form node, choose the page type Form Ending, and copy this line into its Completion Message: <ul><li>&lt;img src="{{ $json.mergePortraits.downloadUrl }}" width="100%"&gt;</li></ul>',
+		name: 'downloadLinkAdvice',
+		type: 'notice',
+		default: '',
+		displayOptions: { show: { '/options.downloadLink': linkLifetimes.map(({ value }) => value) } },
 	},
 ];
