@@ -504,14 +504,13 @@ describe('n8n cannot read a picture', () => {
 		const spy = await failToRead(10);
 		const { items } = await run({
 			...everyItemTheSame,
-			items: [{ files }, { files }],
+			items: [{ files }, { files }, { files }],
 			nodeType: nodeOfProcess({ clock: new SkippingClock() }),
 		});
 		spy.mockRestore();
-		expect(items[0]?.json.error).toMatch(
-			/^'Target Input Binary Field' could not be read .* "connect ECONNREFUSED .*" \[item 0\]$/,
-		);
-		expect(items[1]?.json.error).toBeUndefined();
+		expect(items[0]?.json.error).toMatch(/^'Target Input Binary Field' could not be read .* \[item 0\]$/);
+		expect(items[0]?.json.description).toContain('n8n says: "connect ECONNREFUSED 127.0.0.1:5432".');
+		expect(items[2]?.json.error).toBeUndefined();
 		expect(simulator.requests).toHaveLength(1);
 	});
 
@@ -521,9 +520,8 @@ describe('n8n cannot read a picture', () => {
 		const { items } = await run({ ...everyItemTheSame, items: [{ files }] });
 		const reads = spy.mock.calls.length;
 		spy.mockRestore();
-		expect(items[0]?.json.error).toMatch(
-			/^'Target Input Binary Field' could not be read .* n8n says "File not found"$/,
-		);
+		expect(items[0]?.json.error).toMatch(/^'Target Input Binary Field' could not be read/);
+		expect(items[0]?.json.description).toContain('n8n says: "File not found".');
 		expect(reads).toBe(2);
 		expect(simulator.requests).toHaveLength(0);
 	});

@@ -1,6 +1,5 @@
 import { createHash } from 'crypto';
 
-import type { Credential } from '../input/credential';
 import type { Clock } from '../base/clock';
 import { Gate } from './gate';
 import { Limits } from './limits';
@@ -19,7 +18,7 @@ export class Accounts {
 	) {}
 
 	/** The account of a key at an address: its id, which does not reveal the key, and its gate. */
-	find({ baseUrl, apiKey }: Credential): { id: string; gate: Gate } {
+	find({ baseUrl, apiKey }: { baseUrl: string; apiKey: string }): { id: string; gate: Gate } {
 		for (const [known, gate] of this.gates) {
 			if (gate.idleForMs() > IDLE_MS) this.gates.delete(known);
 		}

@@ -124,8 +124,8 @@ export class InputPictures {
 		const said = quote(error instanceof Error ? error.message : String(error));
 		const unread: Unfit = {
 			code: 'FILE_SERVICE_ERROR',
-			found: `could not be read from where n8n keeps it: n8n says ${said}`,
-			wayOut: 'Check the disk, database or bucket where n8n keeps binary data, then run the workflow again.',
+			found: 'could not be read from where n8n keeps it',
+			wayOut: `Check the disk, database or bucket where n8n keeps binary data, then run the workflow again. n8n says: ${said}.`,
 			visitorFound: 'could not be read',
 			visitorWayOut: 'Please try again later.',
 		};
