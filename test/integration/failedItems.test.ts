@@ -1,0 +1,142 @@
+/** Failed is failed: whatever stopped an item, it says so and has no picture in the output field; what is merged has no `error`. */
+import type { INode } from 'n8n-workflow';
+
+import { faceless } from '../../lab/portraits';
+import { SIMULATOR_KEY } from '../../lab/simulator/simulator';
+import { files, run, simulator, target, template } from './withSimulator';
+
+const paid = () => simulator.requests.filter(({ status }) => status === 200).length;
+
+/** The portrait is in the field that the merged picture is put in. */
+const item = (name: string) => ({
+	json: { name, error: 'of an earlier node' },
+	files: { data: { bytes: target, fileName: 'ben.png' }, template: { bytes: template } },
+});
+const parameters = { targetBinaryPropertyName: 'data' };
+const CREDENTIAL = { apiKey: SIMULATOR_KEY, baseUrl: 'http://127.0.0.1:1' };
+
+describe.each(['continueErrorOutput', 'continueRegularOutput'] as const)('On Error: %s', (onError) => {
+	it.each<[string, Parameters<typeof run>[0], string]>([
+		['no credential', { nodeSettings: { credentials: undefined } }, 'Node does not have any credentials set'],
+		[
+			'a credential of another type',
+			{ nodeSettings: { credentials: { httpHeaderAuth: { id: '1', name: 'a' } } } },
+			'Node does not have any credentials set for',
+		],
+		['an empty key', { credentials: { ...CREDENTIAL, apiKey: ' ' } }, "'API Key' of the credential is empty"],
+		[
+			'a base URL without https://',
+			{ credentials: { ...CREDENTIAL, baseUrl: 'www.ailabapi.com' } },
+			"'Base URL' of the credential is not an address",
+		],
+		[
+			'no request at a time',
+			{ parameters: { ...parameters, options: { maxConcurrency: 0 } } },
+			"'Max Concurrent Requests' must be a whole number",
+		],
+		[
+			'requests at a time that cannot be resolved',
+			{ parameters: { ...parameters, options: { maxConcurrency: '={{ $("Nobody").item.json.x }}' } } },
+			'node',
+		],
+	])('every item of a batch with an unusable set-up fails: %s', async (_what, options, message) => {
+		const result = await run({
+			items: [item('Ben'), item('Bea')],
+			parameters,
+			...options,
+			nodeSettings: { onError, ...options?.nodeSettings },
+		});
+		const failed = onError === 'continueErrorOutput' ? result.errorItems : result.items;
+		expect(failed).toHaveLength(2);
+		expect(onError === 'continueErrorOutput' ? result.items : []).toEqual([]);
+		for (const [index, { json, binary = {}, pairedItem }] of failed.entries()) {
+			expect(json).toMatchObject({
+				name: ['Ben', 'Bea'][index],
+				error: expect.stringContaining(message),
+				visitorMessage: expect.any(String),
+			});
+			expect(Object.keys(binary)).toEqual(['template']);
+			expect(pairedItem).toEqual({ item: index });
+		}
+		expect(simulator.requests).toHaveLength(0);
+	});
+
+	it('an item that is refused keeps its other pictures, and nothing in the output field', async () => {
+		const { items, errorItems } = await run({
+			items: [{ ...item('Ben'), files: { ...item('Ben').files, template: { bytes: await faceless() } } }],
+			parameters,
+			nodeSettings: { onError },
+		});
+		const [failed] = onError === 'continueErrorOutput' ? errorItems : items;
+		expect(failed?.json.error).toBe('AILabTools found no face in a picture');
+		expect(Object.keys(failed?.binary ?? {})).toEqual(['template']);
+	});
+
+	it('an item whose output field cannot be known has no picture at all', async () => {
+		const { items, errorItems } = await run({
+			items: [item('Ben')],
+			parameters: { ...parameters, outputBinaryPropertyName: '={{ $("Nobody").item.json.x }}' },
+			nodeSettings: { onError },
+		});
+		const [failed] = onError === 'continueErrorOutput' ? errorItems : items;
+		expect(failed?.json.error).not.toBe('of an earlier node');
+		expect(failed?.binary).toEqual({});
+		expect(simulator.requests).toHaveLength(0);
+	});
+
+	it('nothing is left in the output field in binary mode combined either, where n8n keeps binaries in the JSON', async () => {
+		const { items, errorItems } = await run({
+			binaryMode: 'filesystem',
+			settings: { binaryMode: 'combined', executionOrder: 'v1' },
+			items: [{ ...item('Ben'), files: { ...item('Ben').files, template: { bytes: await faceless() } } }],
+			parameters,
+			nodeSettings: { onError },
+		});
+		const [failed] = onError === 'continueErrorOutput' ? errorItems : items;
+		expect(failed?.json.error).toBe('AILabTools found no face in a picture');
+		expect(Object.keys(Object(failed?.json._files))).toEqual(['template']);
+	});
+});
+
+describe("an item that carries an earlier node's `error`", () => {
+	const retries: Partial<INode> = { retryOnFail: true, maxTries: 5, waitBetweenTries: 1 };
+	it.each([['x'], [''], [0], [false], [null], [{ message: 'x' }]])(
+		'is merged, says nothing of it, and is paid for once: %j',
+		async (error) => {
+			const { items } = await run({ items: [{ files, json: { error, name: 'Ben' } }], nodeSettings: retries });
+			expect(items[0]?.json).toMatchObject({ name: 'Ben', mergePortraits: { reused: false } });
+			expect(items[0]?.json).not.toHaveProperty('error');
+			expect(paid()).toBe(1);
+		},
+	);
+
+	it('is checked, and says nothing of it', async () => {
+		const { items } = await run({
+			items: [{ files, json: { error: 'x' } }],
+			parameters: { operation: 'check' },
+			nodeSettings: retries,
+		});
+		expect(items[0]?.json).toMatchObject({ pictureCheck: { fits: true } });
+		expect(items[0]?.json).not.toHaveProperty('error');
+	});
+});
+
+it.each([['0'], ['null'], ['"false"'], ['""'], ['false'], ['" False "']])(
+	'Include Other Input Fields by an expression that gives %s is off',
+	async (text) => {
+		const { items } = await run({
+			items: [{ files, json: { name: 'Ben' } }],
+			parameters: { options: { includeOtherFields: `={{ ${text} }}` } },
+		});
+		expect(Object.keys(items[0]?.json ?? {})).toEqual(['mergePortraits']);
+		expect(Object.keys(items[0]?.binary ?? {})).toEqual(['data']);
+	},
+);
+
+it.each([['null'], ['""'], ['undefined'], ['"none"']])(
+	'Download Link by an expression that gives %s is none',
+	async (text) => {
+		const { items } = await run({ parameters: { options: { downloadLink: `={{ ${text} }}` } } });
+		expect(Object(items[0]?.json.mergePortraits)).not.toHaveProperty('downloadUrl');
+	},
+);
