@@ -19,8 +19,8 @@ export const CREDITS_PATH = '/api/common/query-credits';
 
 /** What a merge request gets instead of its answer. Nothing is charged, except with `drip` and `cut`. */
 export type Fault =
-	/** A failed answer in the documented form. */
-	| ({ kind: 'status'; retryAfter?: string } & Failure)
+	/** A failed answer in the documented form, sent at `date` by another clock. */
+	| ({ kind: 'status'; retryAfter?: string; date?: string } & Failure)
 	/** The connection is reset. */
 	| { kind: 'reset' }
 	/** No answer, ever. */
@@ -200,6 +200,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 			case 'status': {
 				const answer = failed(exchange.record, injected);
 				if (injected.retryAfter !== undefined) answer.headers['retry-after'] = injected.retryAfter;
+				if (injected.date !== undefined) answer.headers.date = injected.date;
 				return await exchange.send(answer);
 			}
 			case 'html':

@@ -137,7 +137,7 @@ export class PairMerger {
 		return {
 			kind: 'refused',
 			refusal: answer.refusal,
-			turned: answer.refusal.code?.includes('FACE') ? turned(request, pair) : [],
+			turned: answer.refusal.orientationMayBeTheCause ? turned(request, pair) : [],
 		};
 	}
 

@@ -152,7 +152,7 @@ describe(`AI Agent 3.1 in n8n ${NEWEST_N8N}`, () => {
 			const { told, execution } = await ask(urls('/wall.png'), {}, { onError });
 			expect(itemOf(told)).toEqual({
 				error: expect.stringMatching(
-					/^AILabTools found no face in a picture\. What to do: .* code: ERROR_NO_FACE_IN_FILE, request_id: \S+, log_id: \S+$/,
+					/^No face was found in one of the two pictures\. What to do: .* code: ERROR_NO_FACE_IN_FILE, request_id: \S+, log_id: \S+$/,
 				),
 			});
 			expect(execution.task(MERGE).hints?.map(({ message }) => message)).toEqual([

@@ -226,7 +226,7 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 			{
 				name: 'message-no-face',
 				target: 'wall.png',
-				message: 'AILabTools found no face in a picture',
+				message: 'No face was found in one of the two pictures',
 				advice: 'ERROR_NO_FACE_IN_FILE',
 			},
 		])('$name', async ({ name, parameters = {}, target, key, message, advice }) => {

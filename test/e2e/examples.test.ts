@@ -423,7 +423,8 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 		expect(lines.shift()?.replace('\uFEFF', '')).toBe('portrait,reason,code,requestId');
 		expect(lines.map((line) => line.split(',')[0]).sort()).toEqual([...bad, broken]);
 		const about = (name: string) => lines.find((line) => line.startsWith(name));
-		for (const name of bad) expect(about(name)).toMatch(/,"?AILabTools found no face in a picture\. Use portraits/);
+		for (const name of bad)
+			expect(about(name)).toMatch(/,"?No face was found in one of the two pictures\. Use pictures/);
 		expect(about(broken)).toMatch(/,The portrait whose face is taken is a HEIC picture\. Save it as JPEG or PNG\.,/);
 		expect(lines.join()).not.toMatch(/Input Binary Field|\[item/);
 
@@ -490,7 +491,7 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 		const notes = messagesTo('sender@example.com').map(({ mail }) => mail);
 		const noteOn = (name: string) => notes.find(({ subject }) => subject === `No picture for Person ${name}`)?.text;
 		expect(notes).toHaveLength(2);
-		expect(noteOn('wall')).toMatch(/wall@example\.com[^]*wall\.png[^]*AILabTools found no face in a picture/);
+		expect(noteOn('wall')).toMatch(/wall@example\.com[^]*wall\.png[^]*No face was found in one of the two pictures/);
 		expect(noteOn('missing')).toMatch(/missing@example\.com[^]*missing\.png[^]*No file\(s\) found/);
 	});
 
@@ -560,7 +561,7 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 			const picture = join(folder, name.replace('.png', '-merged.jpg'));
 			expect(line(name)).toEqual([expect.stringContaining(`${name},${picture},,`)]);
 		}
-		expect(line('wall.png')).toEqual([expect.stringContaining('AILabTools found no face in a picture')]);
+		expect(line('wall.png')).toEqual([expect.stringContaining('No face was found in one of the two pictures')]);
 		expect(line('missing.png')).toEqual([expect.stringContaining('No file(s) found')]);
 		expect(lines.join()).not.toMatch(/\[item/);
 	});

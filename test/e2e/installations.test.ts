@@ -248,7 +248,7 @@ describe.each(N8N_VERSIONS)('n8n %s', (version) => {
 		const request = first(lab.simulator.requests, 'request');
 		expect(sha256(await lab.written('anna-merged.jpg'))).toBe(request.resultSha256);
 		expect(request.files).toMatchObject({
-			image_target: { fileName: 'anna.png', sha256: sha256(await lab.written('one/anna.png')) },
+			image_target: { fileName: 'target.png', sha256: sha256(await lab.written('one/anna.png')) },
 			image_template: { fileName: 'template.jpg', sha256: sha256(await lab.written('template.jpg')) },
 		});
 	});
@@ -259,7 +259,7 @@ describe.each(N8N_VERSIONS)('n8n %s', (version) => {
 			expect(execution.status).toBe('error');
 			const { error } = execution.task(MERGE);
 			const at = TEN.indexOf('deniz');
-			expect(error?.message).toBe(`AILabTools found no face in a picture [item ${at}]`);
+			expect(error?.message).toBe(`No face was found in one of the two pictures [item ${at}]`);
 			expect(error?.description).toMatch(/ERROR_NO_FACE_IN_FILE.* of 10 pairs were merged\./);
 			expect(lab.simulator.requests.length).toBeLessThan(10);
 		});
@@ -287,7 +287,7 @@ describe.each(N8N_VERSIONS)('n8n %s', (version) => {
 			expect(execution.items(MERGE, 1).map(({ json }) => json)).toEqual([
 				expect.objectContaining({
 					pair: 'deniz.png',
-					error: expect.stringContaining('AILabTools found no face in a picture'),
+					error: expect.stringContaining('No face was found in one of the two pictures'),
 					description: expect.any(String),
 					code: 'ERROR_NO_FACE_IN_FILE',
 				}),

@@ -19,18 +19,18 @@ async function run(fault: (index: number) => Fault | undefined, options: Partial
 }
 
 const badParameters = ['did not accept the parameters of this pair', "Check 'Similarity'"] as const;
-const wrongKey = ['AILabTools did not accept the API key', 'Open the credential'] as const;
+const wrongKey = ['AILabTools did not accept the API key', 'https://www.ailabtools.com/developer '] as const;
 const busy = ['AILabTools takes no more requests from this account', "'Max Concurrent Requests'"] as const;
 const unavailable = ['AILabTools could not process the pair for now', 'again later'] as const;
-const noFace = ['AILabTools found no face in a picture', 'one face from the front'] as const;
+const noFace = ['No face was found in one of the two pictures', 'one face from the front'] as const;
 const smallFace = ['The face in one of the two pictures is too small', '200 × 200 px'] as const;
 const unclear = ['The face in one of the two pictures is not clear enough', 'sharp, evenly lit'] as const;
 const eye = ['An eye is covered in one of the two pictures', 'over the eyes'] as const;
 const cheek = ['A cheek is covered in one of the two pictures', 'over the cheeks'] as const;
-const fileTooLarge = ['The file of one of the two pictures is too large', 'At most 4 MB'] as const;
+const fileTooLarge = ['The file of one of the two pictures is too large', 'at most 4 MB'] as const;
 const tooManyPixels = ['One of the two pictures has too many pixels', 'smaller than 4096 px'] as const;
 const unreadable = ['One of the two pictures cannot be read', 'save it again as JPEG or PNG'] as const;
-const notFound = ['AILabTools did not find one of the two pictures', 'Save both again'] as const;
+const notFound = ['One of the two pictures did not arrive', 'Save both again'] as const;
 const unreal = ['does not pass for a photograph of a real person', 'unedited photograph'] as const;
 
 /** One row for each code of the documentation: its status, how often it is sent at most, a part of the message and of the advice. */
@@ -95,10 +95,15 @@ const rows: Array<[code: string, status: number, requests: number | 'load', word
 	['ERROR_MOUTH_OCCLUSION_TOO_HIGH', 422, 1, ['The mouth is covered', 'over the mouth']],
 	['ERROR_SYNTHESIS_DETECTION_FAILED', 422, 1, unreal],
 	['ERROR_LIVENESS_DETECTION_FAILED', 422, 1, unreal],
-	['ERROR_NOT_ENOUGH_CREDITS', 429, 1, ['The AILabTools account does not have enough credits', 'Buy credits']],
+	[
+		'ERROR_NOT_ENOUGH_CREDITS',
+		429,
+		1,
+		['The AILabTools account does not have enough credits', 'Buy credits on https://www.ailabtools.com '],
+	],
 	['EXCEEDING_LIMITS', 429, 'load', busy],
 	['PROCESSING_FAILURE', 500, 3, unavailable],
-	['ERROR_RESPONSE_BODY_TOO_LARGE', 500, 1, ['The merged picture would be larger', 'Make the template smaller']],
+	['ERROR_RESPONSE_BODY_TOO_LARGE', 500, 1, ['The merged picture would be larger', 'with fewer pixels']],
 	['UNKNOWN_ERROR', 500, 5, unavailable],
 	['SERVICE_INTERNAL_ERROR', 500, 5, unavailable],
 	['AI_SERVICE_ERROR', 502, 5, unavailable],
@@ -148,7 +153,7 @@ describe.each(['full', 'new'] as const)('answers of the %s shape', (shape) => {
 			expect(simulator.requests).toHaveLength(requests);
 		}
 		expect(error?.message).toContain(message);
-		expect(error?.message.endsWith(' [item 0]')).toBe(true);
+		expect(error?.message).not.toContain('[item');
 		expect(error?.description).toContain(advice);
 		expect(error?.description).toMatch(/code: [A-Z_]+, request_id: [0-9a-f-]{36}, log_id: [0-9a-f-]{36}$/);
 		expect(error?.description).toContain(`code: ${code}`);
@@ -166,6 +171,34 @@ describe('words for a visitor', () => {
 		if (rule.blame === 'item') expect(words).toMatch(/picture|portrait|file/);
 		else expect(words).toContain('Please try again later.');
 	});
+});
+
+test('only the owner is told of the node that resizes, and only where that helps', () => {
+	const resizable = [...codeRules].filter(([, { advice }]) => advice.includes('Edit Image')).map(([code]) => code);
+	expect(resizable.sort()).toEqual([
+		'ERROR_HIGH_RESOLUTION',
+		'ERROR_REQUEST_BODY_TOO_LARGE',
+		'ERROR_RESPONSE_BODY_TOO_LARGE',
+		'FILE_RESOLUTION_EXCEEDS_LIMITS',
+		'FILE_SIZE_EXCEEDS_LIMIT',
+		'UNSUPPORTED_FILE_TYPES',
+	]);
+});
+
+test('a picture that is stored turned may be the cause where no face, or not enough of it, was found', () => {
+	const turned = [...codeRules].filter(([, { orientationMayBeTheCause }]) => orientationMayBeTheCause);
+	expect(turned.map(([code]) => code).sort()).toEqual([
+		'ERROR_FACE_COUNT_INVALID',
+		'ERROR_FACE_NOT_FACING_FORWARD',
+		'ERROR_FACE_NOT_FOUND',
+		'ERROR_FACE_UNRECOGNIZABLE',
+		'ERROR_IMAGE_RECOGNITION_FAILED',
+		'ERROR_NO_FACE_IN_FILE',
+		'ERROR_NO_RECOGNITION_TARGET_DETECTED',
+		'ERROR_POOR_FACE_QUALITY',
+		'ERROR_QUALITY_SCORE_NOT_MEET_REQUIREMENTS',
+		'FILE_CONTENT_NON_COMPLIANCE',
+	]);
 });
 
 describe('a refusal in a batch of six', () => {
@@ -214,8 +247,8 @@ describe.each(['continueRegularOutput', 'continueErrorOutput'] as const)('On Err
 		expect(failed).toHaveLength(1);
 		expect(failed[0]?.json).toMatchObject({
 			name: 'Ben',
-			error: 'AILabTools found no face in a picture [item 1]',
-			description: expect.stringContaining('Use portraits that show one face'),
+			error: 'No face was found in one of the two pictures [item 1]',
+			description: expect.stringContaining('Use pictures that show one face'),
 			visitorMessage:
 				'No face was found in one of the two pictures. Use pictures that show one face from the front, evenly lit, with nothing covering it.',
 			code: 'ERROR_NO_FACE_IN_FILE',
@@ -243,7 +276,7 @@ describe('answers that are not documented', () => {
 	])('%d %s is judged by its status and shown as it came', async (status, code, requests, message) => {
 		const { task } = await run(() => ({ kind: 'status', status, code, message: 'Said the service.' }));
 		expect(simulator.requests).toHaveLength(requests);
-		expect(task.error?.message).toBe(`${message} [item 0]`);
+		expect(task.error?.message).toBe(`${message}`);
 		expect(task.error?.description).toContain('AILabTools says: “Said the service.”');
 		expect(task.error?.description).toContain(`code: ${code},`);
 	});
@@ -251,28 +284,41 @@ describe('answers that are not documented', () => {
 	it.each([429, 503])('%d with an unknown code is load', async (status) => {
 		const { task } = await run(() => ({ kind: 'status', status, code: 'SOMETHING_NEW' }));
 		expect(simulator.requests.length).toBeGreaterThan(10);
-		expect(task.error?.message).toBe('AILabTools takes no more requests from this account for now [item 0]');
+		expect(task.error?.message).toBe('AILabTools takes no more requests from this account for now');
 	});
 
 	it('an HTML page with status 502 is a fault of the service, and its text is shown without markup', async () => {
 		const body = '<html><style>p{}</style><h1>502</h1>\n\n<p>Bad \u0000gateway</p><script>alert(1)</script></html>';
 		const { task } = await run(() => ({ kind: 'body', status: 502, body, contentType: 'text/html' }));
 		expect(simulator.requests).toHaveLength(5);
-		expect(task.error?.message).toBe('AILabTools could not process the pair for now [item 0]');
+		expect(task.error?.message).toBe('AILabTools could not process the pair for now');
 		expect(task.error?.description).toContain('AILabTools says: “502 Bad gateway”');
+	});
+
+	it.each([500, 502, 504, 524])('a page with %d is a proxy giving up, and may have been billed', async (status) => {
+		const { task } = await run(() => ({ kind: 'html', status }));
+		expect(task.error?.message).toBe('AILabTools could not process the pair for now');
+		expect(task.error?.description).toContain('AILabTools may have billed the request all the same.');
+		expect(task.error?.description).not.toContain('request ID');
+	});
+
+	it.each([502, 504])('%d in the form of AILabTools is not billed', async (status) => {
+		const { task } = await run(() => ({ kind: 'status', status, code: 'AI_SERVICE_TIMEOUT' }));
+		expect(task.error?.description).toContain('send the request ID and log ID to AILabTools support');
+		expect(task.error?.description).not.toContain('billed');
 	});
 
 	it("a page with status 413 is a proxy's limit, which a smaller pair may keep", async () => {
 		const { task } = await run(() => ({ kind: 'html', status: 413 }));
 		expect(simulator.requests).toHaveLength(1);
-		expect(task.error?.message).toBe('The pair is too large for a proxy on the way to AILabTools [item 0]');
+		expect(task.error?.message).toBe('The pair is too large for a proxy on the way to AILabTools');
 		expect(task.error?.description).toContain("An Edit Image node before this one makes it so: Operation 'Resize'");
 	});
 
 	it('an answer larger than any picture is not read to its end', async () => {
 		const body = Buffer.alloc(4096 * 4096 * 4 + 2, 'A');
 		const { task } = await run(() => ({ kind: 'body', status: 200, body }));
-		expect(task.error?.message).toBe('The answer of AILabTools is larger than 67108864 bytes [item 0]');
+		expect(task.error?.message).toBe('The answer of AILabTools is larger than 67108864 bytes');
 		expect(simulator.requests).toHaveLength(1);
 	});
 });
@@ -287,7 +333,7 @@ describe('the line', () => {
 
 	it("that stays reset is told with Node's code", async () => {
 		const { task } = await run(() => ({ kind: 'reset' }), { parameters: { options: { maxRetries: 0 } } });
-		expect(task.error?.message).toBe('The connection to AILabTools was lost before it answered [item 0]');
+		expect(task.error?.message).toBe('The connection to AILabTools was lost before it answered');
 		expect(task.error?.description).toContain('the network between n8n and AILabTools (ECONNRESET). AILabTools may');
 	});
 
@@ -297,7 +343,7 @@ describe('the line', () => {
 	])('that %s ends with the time-out, each time', async (_what, fault) => {
 		const { task, clock } = await run(() => fault, { parameters: { options: { timeout: 5_000, maxRetries: 2 } } });
 		expect(simulator.requests).toHaveLength(3);
-		expect(task.error?.message).toBe('AILabTools did not answer within 5000 ms [item 0]');
+		expect(task.error?.message).toBe('AILabTools did not answer within 5000 ms');
 		expect(task.error?.description).toContain('AILabTools may have billed the request all the same.');
 		expect(clock.now()).toBeGreaterThanOrEqual(15_000);
 		expect(clock.now()).toBeLessThanOrEqual(18_000);
@@ -321,11 +367,19 @@ describe('the line', () => {
 		expect(clock.now()).toBeLessThanOrEqual(60_000);
 	});
 
+	it.each([-3_600_000, 3_600_000])('is given as long, though the clock of the service is %d ms off', async (off) => {
+		const [date, retryAfter] = [off, off + 30_000].map((ms) => new Date(Date.now() + ms).toUTCString());
+		const fault: Fault = { kind: 'status', code: 'UNKNOWN_ERROR', retryAfter, date };
+		const { clock } = await run((index) => (index === 0 ? fault : undefined));
+		expect(simulator.requests).toHaveLength(2);
+		expect(clock.now()).toBe(30_000);
+	});
+
 	it('to an address where nobody listens is a fault of the account, once the retries are used up', async () => {
 		const { task, clock } = await run(() => undefined, {
 			credentials: { apiKey: SIMULATOR_KEY, baseUrl: 'http://127.0.0.1:1' },
 		});
-		expect(task.error?.message).toBe('The AILabTools API cannot be reached [item 0]');
+		expect(task.error?.message).toBe('The AILabTools API cannot be reached');
 		expect(task.error?.description).toContain("Check 'Base URL' in the credential");
 		expect(task.error?.description).toContain('(ECONNREFUSED)');
 		expect(clock.waits).toHaveLength(4);

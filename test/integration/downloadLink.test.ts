@@ -147,7 +147,7 @@ describe('as the tool of an AI agent', () => {
 			expect(told.map(({ json }) => json)).toEqual([
 				{
 					error: expect.stringMatching(
-						/^AILabTools found no face in a picture\. What to do: Use .* code: ERROR_NO_FACE_IN_FILE, request_id: \S+, log_id: \S+$/,
+						/^No face was found in one of the two pictures\. What to do: Use .* code: ERROR_NO_FACE_IN_FILE, request_id: \S+, log_id: \S+$/,
 					),
 				},
 			]);
@@ -158,8 +158,7 @@ describe('as the tool of an AI agent', () => {
 	it('tells what is wrong with a parameter', async () => {
 		const { items } = await asTool({ parameters: { targetInputType: 'url', targetUrl: 'ben.png' } });
 		expect(items[0]?.json).toEqual({
-			error:
-				"'Target URL' is not a URL. What to do: Please give its whole address, beginning with https://.",
+			error: "'Target URL' is not a URL. What to do: Please give its whole address, beginning with https://.",
 		});
 	});
 

@@ -167,7 +167,7 @@ describe('one failure', () => {
 	it('stops the batch, lets what is in flight finish, and tells what was merged', async () => {
 		await start({ latencyMs: 60, fault: refuse(4) });
 		const { task, run: execution } = await run(40);
-		expect(task.error?.message).toBe('AILabTools found no face in a picture [item 4]');
+		expect(task.error?.message).toBe('No face was found in one of the two pictures [item 4]');
 		const sent = simulator.requests.length;
 		const merged = simulator.requests.filter(({ status }) => status === 200).length;
 		expect(sent).toBeLessThanOrEqual(4 + 3);
@@ -193,7 +193,7 @@ describe('one failure', () => {
 		await start({ fault: refuse(4) });
 		const { items, task } = await run(10, { nodeSettings: { onError: 'continueRegularOutput' } });
 		expect(items.filter(isMerged)).toHaveLength(9);
-		expect(items[4]?.json.error).toBe('AILabTools found no face in a picture [item 4]');
+		expect(items[4]?.json.error).toBe('No face was found in one of the two pictures [item 4]');
 		expect(task.hints?.map(({ message }) => message)).toEqual(['1 of 10 items was not merged. Each says why.']);
 	});
 
@@ -207,7 +207,7 @@ describe('one failure', () => {
 		expect(items.map(({ json }) => json.error)).toEqual([
 			undefined,
 			expect.stringContaining("'Target Input Binary Field' is 100 × 100 px"),
-			'AILabTools found no face in a picture [item 2]',
+			'No face was found in one of the two pictures [item 2]',
 			undefined,
 		]);
 		expect(simulator.requests).toHaveLength(2);

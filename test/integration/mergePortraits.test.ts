@@ -322,7 +322,7 @@ describe('the credential', () => {
 		const apiKey = 'sk-a-key-that-nobody-may-see';
 		const { task, run: execution } = await run({ credentials: { apiKey, baseUrl: simulator.baseUrl } });
 		expect(task.error?.message).toBe('AILabTools did not accept the API key');
-		expect(task.error?.description).toContain('developer console of your account on www.ailabtools.com');
+		expect(task.error?.description).toContain('https://www.ailabtools.com/developer ');
 		expect(task.error?.description).toContain('code: ERROR_USER_NOT_EXISTS');
 		expect(simulator.requests).toHaveLength(1);
 		expect(JSON.stringify(execution)).not.toContain(apiKey);

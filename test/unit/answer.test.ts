@@ -21,23 +21,19 @@ const refused = (body: string, httpStatus = 200) => {
 };
 const lines = (length: number, lineBreak: string) => base64.replace(new RegExp(`.{${length}}`, 'g'), `$&${lineBreak}`);
 const escapeSlashes = (text: string) => text.replaceAll('/', '\\/');
-/** Bodies that `JSON.parse` would be needed for are told by whether it is given the picture. */
+/** Whether an answer is parsed whole is told by what it is given. */
 const parse = jest.spyOn(JSON, 'parse');
 beforeEach(() => parse.mockClear());
 const longestParsed = () => Math.max(...parse.mock.calls.map(([text]) => text.length));
 
-describe('the picture is read to the byte, and never parsed, when its Base64', () => {
+describe('the picture is read to the byte, and never parsed, when', () => {
 	it.each<[string, string]>([
-		['is plain', success(base64)],
-		['has escaped slashes', escapeSlashes(success(base64))],
-		['has a prefix', success(`data:image/jpeg;base64,${base64}`)],
-		['has a prefix and escaped slashes', escapeSlashes(success(`data:image/svg+xml;base64,${base64}`))],
-		['has line breaks', success(lines(76, '\n'))],
-		['has line breaks of two characters and escaped slashes', escapeSlashes(success(lines(64, '\r\n')))],
-		['ends with a line break', success(`${base64}\n`)],
-		['has line breaks so that a piece of the reading ends within one', success(`\n${lines(3, '\r\n')}`)],
-		['has white space around it', success(base64).replaceAll(/([{}:,])/g, ' $1 \n')],
-		['comes after a text that is escaped', escapeSlashes(success(base64)).replace('r-1', 'r-\\"1\\u00e4')],
+		['its Base64 is plain', success(base64)],
+		['its Base64 has escaped slashes', escapeSlashes(success(base64))],
+		['there is white space around it', success(base64).replaceAll(/([{}:,])/g, ' $1 \n')],
+		['it comes after a text that is escaped', escapeSlashes(success(base64)).replace('r-1', 'r-\\"1\\u00e4')],
+		['it comes after letters of several bytes', success(base64).replace('r-1', 'rä1')],
+		['the answer begins with a byte order mark', `\ufeff${success(base64)}`],
 	])('%s', (_what, body) => {
 		const outcome = read(body);
 		expect('bytes' in outcome && outcome.bytes.equals(picture)).toBe(true);
@@ -45,11 +41,12 @@ describe('the picture is read to the byte, and never parsed, when its Base64', (
 		expect(longestParsed()).toBeLessThan(1_000);
 	});
 
-	it.each([0, 1, 2, 3])('has pieces that end anywhere: %d characters more', (more) => {
+	it.each([0, 1, 2, 3])('its pieces end anywhere: %d characters more', (more) => {
 		// Nothing but slashes, of which each piece has half as many.
 		const slashes = Buffer.concat([Buffer.from([0xff, 0xd8, 0xff]), Buffer.alloc(150_000 + more, 0xff)]);
 		const outcome = read(escapeSlashes(success(slashes.toString('base64'))));
 		expect('bytes' in outcome && outcome.bytes.equals(slashes)).toBe(true);
+		expect(longestParsed()).toBeLessThan(1_000);
 	});
 });
 
@@ -58,6 +55,12 @@ describe('the picture is read to the byte when the answer has', () => {
 	it.each<[string, string]>([
 		['escapes that only parsing can read', success('').replace('""', `"${unicode}"`)],
 		['these and line breaks', success('').replace('""', `"\\u002f${unicode.slice(1)}\\n"`)],
+		['a prefix', success(`data:image/jpeg;base64,${base64}`)],
+		['a prefix and escaped slashes', escapeSlashes(success(`data:image/svg+xml;base64,${base64}`))],
+		['line breaks', success(lines(76, '\n'))],
+		['line breaks of two characters and escaped slashes', escapeSlashes(success(lines(64, '\r\n')))],
+		['a line break at the end', success(`${base64}\n`)],
+		['megabytes before it', `{"padding":"${'x'.repeat(2_000_000)}",${success(base64).slice(1)}`],
 		['another image before it', `{"preview":{"image":"AA\\/A"},${success(base64).slice(1)}`],
 		['an image with an escaped quote before it', `{"preview":{"image":"A\\/\\"A"},${success(base64).slice(1)}`],
 		['no image but its name before it', `{"preview":{"image":null},${success(base64).slice(1)}`],
@@ -76,7 +79,6 @@ describe('the picture is damaged when its Base64', () => {
 		['is cut short', success(base64.slice(0, -3))],
 		['has one character more', success(`${base64}A`)],
 		['has a tab', success(damagedAt(100, '\t'))],
-		['has a line break that is not escaped', raw(damagedAt(100, '\n'))],
 		['has an escaped backslash', escapeSlashes(raw(damagedAt(100_000, '\\\\')))],
 		['has an escape of another kind behind escaped slashes', raw(`\\/${damagedAt(100_000, '\\u0041').slice(1)}`)],
 		['has a space', success(damagedAt(100, ' '))],
@@ -89,6 +91,50 @@ describe('the picture is damaged when its Base64', () => {
 			requestId: 'r-1',
 		});
 		expect(refused(body)?.resends ?? 0).toBe(0);
+	});
+
+	it('has a line break that is not escaped, because then the answer is no JSON', () => {
+		for (const at of [100, base64.length - 3]) {
+			const what = 'AILabTools answered with something that is not JSON';
+			expect(refused(raw(damagedAt(at, '\n')))).toMatchObject({ blame: 'service', what });
+		}
+	});
+});
+
+test('a picture of a format that is not known is told by its beginning, and so is that there is none', () => {
+	const other = Buffer.from('no picture but a text').toString('base64');
+	const what = 'AILabTools answered with a picture of unknown format';
+	expect(refused(success(other))).toMatchObject({ what, detail: other });
+	for (const image of ['', null, 7, { a: 1 }]) {
+		expect(refused(success(image))).toMatchObject({ what: 'The answer of AILabTools holds no picture' });
+	}
+});
+
+describe('whatever an answer says is cut, without markup and without the key:', () => {
+	const long = `${apiKey}<b>x</b>`.repeat(50_000);
+	const detail = { code: long, code_message: long, message: long };
+	it.each<[what: string, body: string, status: number]>([
+		['the ids and the code', JSON.stringify({ request_id: long, log_id: long, error_detail: detail }), 422],
+		['the older code and words', JSON.stringify({ error_code: 422, error_code_str: long, error_msg: long }), 200],
+		[
+			'the ids beside a damaged picture',
+			JSON.stringify({ request_id: long, log_id: long, data: { image: long } }),
+			200,
+		],
+		['an answer that is not JSON', long, 200],
+		['a page', `<p>${long}`, 502],
+	])('%s', (_what, body, status) => {
+		const { code, detail: words, requestId, logId } = refused(body, status) ?? { code: 'no refusal' };
+		expect(words).toMatch(/^\*\*\* x \*\*\*/);
+		for (const text of [code, words, requestId, logId].filter((each) => each !== undefined)) {
+			expect(text.length).toBeLessThanOrEqual(121);
+			expect(text).not.toMatch(/[<>]|key|account\b/);
+		}
+	});
+
+	it('the ids of a merged picture', () => {
+		const outcome = read(success(base64).replace('r-1', '<b>r').replace('l-1', 'l'.repeat(10_000)));
+		expect(outcome).toMatchObject({ requestId: 'r', logId: `${'l'.repeat(120)}…` });
 	});
 });
 

@@ -21,6 +21,8 @@ export interface CodeRule {
 	advice: string;
 	/** What a visitor should read, when `what` and `advice` concern only the workflow's owner. */
 	visitor?: string;
+	/** Whether it may be due to a picture that is stored turned: EXIF sets it upright for people, but not for every service. */
+	orientationMayBeTheCause?: boolean;
 }
 
 /** An answer without a merged picture, or no answer at all. */
@@ -61,18 +63,7 @@ const invalidParameters: CodeRule = {
 const keyRefused: CodeRule = {
 	blame: 'account',
 	what: 'AILabTools did not accept the API key',
-	advice:
-		'Open the credential and copy the API key again from the developer console of your account on www.ailabtools.com.',
-};
-const locked: CodeRule = {
-	blame: 'account',
-	what: 'This AILabTools account is locked',
-	advice: 'Contact AILabTools support, then run the workflow again.',
-};
-const noCredits: CodeRule = {
-	blame: 'account',
-	what: 'The AILabTools account does not have enough credits',
-	advice: 'Buy credits on www.ailabtools.com, then run the workflow again. A merge costs 8 credits.',
+	advice: 'Open the credential and copy the API key again from https://www.ailabtools.com/developer into it.',
 };
 const unreachable: CodeRule = {
 	blame: 'account',
@@ -92,166 +83,99 @@ const unavailable: CodeRule = {
 	advice: 'Run the workflow again later. If it stays like this, send the request ID and log ID to AILabTools support.',
 };
 
-/** The rule for pictures that will never be merged. Without `visitor`, visitors read `what` and `advice`. */
-const picture = (what: string, advice: string, visitor?: string): CodeRule => ({
-	blame: 'item',
-	what,
-	advice,
-	visitor,
-});
+/** What happened, and after the first full stop what to do. */
+type Words = `${string}. ${string}`;
+
+const rule = (words: Words, others: Omit<CodeRule, 'what' | 'advice'>): CodeRule => {
+	const [what = '', advice = ''] = words.split(/\. (.*)/);
+	return { ...others, what, advice };
+};
+const accountStops = (words: Words) => rule(words, { blame: 'account' });
+/** A picture that will never be merged, in words for the owner and for visitors. */
+const pictureUnfit = (words: Words) => rule(words, { blame: 'item' });
+const perhapsTurned = (words: Words) => rule(words, { blame: 'item', orientationMayBeTheCause: true });
+const toBeResized = (words: Words) => rule(`${words} ${editImageAdvice()}`, { blame: 'item', visitor: words });
+
+/** Codes of one meaning, separated by spaces. */
+const family = (codes: string, each: CodeRule) => codes.split(' ').map((code) => [code, each] as const);
+const families = (toRule: (words: Words) => CodeRule, wordsByCodes: Record<string, Words>) =>
+	Object.entries(wordsByCodes).flatMap(([codes, words]) => family(codes, toRule(words)));
 
 const { maxBytes, minSide, maxSide } = imageRequirements;
-const goodPortrait = 'that show one face from the front, evenly lit, with nothing covering it.';
-
-const pictureNotFound = picture(
-	'AILabTools did not find one of the two pictures in the request',
-	'Save both again as JPEG or PNG, then run the workflow again.',
-	'One of the two pictures did not arrive. Please save both again as JPEG or PNG, and upload them.',
-);
-const unreadable = picture(
-	'One of the two pictures cannot be read',
-	'It may be damaged or incomplete: save it again as JPEG or PNG.',
-);
-const fileTooLarge = picture(
-	'The file of one of the two pictures is too large for AILabTools',
-	`At most ${maxBytes / 1024 / 1024} MB are taken. ${editImageAdvice()}`,
-	`One of the two files is too large. Save it with fewer pixels: at most ${maxBytes / 1024 / 1024} MB are possible.`,
-);
-const tooManyPixels = picture(
-	'One of the two pictures has too many pixels for AILabTools',
-	`Width and height must be smaller than ${maxSide} px. ${editImageAdvice()}`,
-	`One of the two pictures has too many pixels. Save it with less than ${maxSide} px in width and height.`,
-);
-const tooFewPixels = picture(
-	'One of the two pictures has too few pixels',
-	`Use a larger one: more than ${minSide.target} px in width and height for the portrait whose face is taken, and more than ${minSide.template} px for the picture that receives the face.`,
-);
-const wrongFormat = picture(
-	'The format of one of the two pictures is not supported by AILabTools',
-	`Provide ${formatList}. ${editImageAdvice()}`,
-	'The format of one of the two pictures is not supported. Save it as JPEG or PNG.',
-);
-const blackAndWhite = picture('The portrait whose face is taken is black-and-white', 'Use a portrait in colour.');
-const notCompliant = picture(
-	'The content of one of the two pictures is not allowed by AILabTools',
-	'Use another picture.',
-	'The content of one of the two pictures is not allowed. Please use another picture.',
-);
-const unfitContent = picture('The content of one of the two pictures is not suitable', `Use pictures ${goodPortrait}`);
-const noFace = picture(
-	'AILabTools found no face in a picture',
-	`Use portraits ${goodPortrait}`,
-	`No face was found in one of the two pictures. Use pictures ${goodPortrait}`,
-);
-const faceCount = picture(
-	'One of the two pictures shows more than one face, or none',
-	'Use one with exactly one face: crop other people out.',
-);
-const faceTooSmall = picture(
-	'The face in one of the two pictures is too small',
-	'Use one taken closer up, or crop it more tightly: the face should be at least 200 × 200 px.',
-);
-const faceBlurred = picture(
-	'The face in one of the two pictures is too blurred',
-	'Use a sharp one, taken with camera and head held still, and not strongly compressed.',
-);
-const faceUnclear = picture(
-	'The face in one of the two pictures is not clear enough',
-	'Use one that is sharp, evenly lit, and neither filtered nor strongly compressed.',
-);
-const faceBadlyLit = picture(
-	'The face in one of the two pictures is badly lit',
-	'Use one with even light from the front: not too dark, no hard shadows, no bright window behind the head.',
-);
-const faceCutOff = picture(
-	'A part of the face is cut off in one of the two pictures',
-	'Use one that shows the whole face, from the forehead to the chin, with some space around it.',
-);
-const faceTurned = picture(
-	'The face in one of the two pictures is turned away',
-	'Use one taken from the front, with the head upright and looking into the camera.',
-);
-const templateTooPoor = picture(
-	'The quality of the picture that receives the face, the template, is too low',
-	'Use a sharper one, with a face of at least 200 × 200 px and without traces of compression.',
-);
-const drawnFace = picture('One of the two pictures shows a drawn face', 'Use a photograph of a person.');
-const notRealPerson = picture(
-	'One of the two pictures does not pass for a photograph of a real person',
-	'Use an unedited photograph, taken of the person and not of a screen or a print.',
-);
-const covered = (part: string, advice: string) => picture(`${part} is covered in one of the two pictures`, advice);
-const faceCovered = covered('The face', 'Use one with no hand, hair, mask, hat or sunglasses over the face.');
-const eyeCovered = covered('An eye', 'Use one with no hair, hand or sunglasses over the eyes.');
-const cheekCovered = covered('A cheek', 'Use one with no hair, hand or scarf over the cheeks.');
-const noseCovered = covered('The nose', 'Use one with no hand, glasses or mask over the nose.');
-const mouthCovered = covered('The mouth', 'Use one with no hand, cup or mask over the mouth.');
-const chinCovered = covered('The chin', 'Use one with no hand, scarf or collar over the chin.');
-const tooLargeForProxy = picture(
-	'The pair is too large for a proxy on the way to AILabTools',
-	`Raise the proxy's limit, or send smaller files. ${editImageAdvice()}`,
-	'The two files together are too large. Save the pictures with fewer pixels.',
-);
-const resultTooLarge = picture(
-	'The merged picture would be larger than AILabTools can send',
-	`Make the template smaller. ${editImageAdvice()}`,
-	'The merged picture would be too large. Save the picture that receives the face with fewer pixels.',
-);
-
-const family = (rule: CodeRule, ...codes: string[]) => codes.map((code) => [code, rule] as const);
+const goodPictures = 'Use pictures that show one face from the front, evenly lit, with nothing covering it.';
 
 /** The documented codes that a merge can meet. Source: "Error codes" in AILabTools' documentation, one table for all APIs. */
 export const codeRules: ReadonlyMap<string, CodeRule> = new Map([
-	// The request
-	...family(invalidParameters, 'ERROR_PARAMETERS', 'ERROR_INVALID_PARAMETER', 'ERROR_INVALID_PARAMETER_FORMAT'),
-	...family(invalidParameters, 'MISSING_PARAMETERS', 'PARAMETERS_CANNOT_EMPTY', 'UNSUPPORTED_PARAMETER_VALUES'),
-	...family(invalidParameters, 'ERROR_PARAMETER_CONVERSION_FAILED', 'ERROR_TOO_MANY_FILES'),
-	...family(notAccepted, 'ERROR_ILLEGAL_OPERATION'),
-	// The account and the address
-	...family(keyRefused, 'ERROR_USER_NOT_EXISTS', 'ERROR_APPLICATIONS_NOT_EXISTS'),
-	...family(locked, 'ERROR_USER_LOCKED'),
-	...family(noCredits, 'ERROR_NOT_ENOUGH_CREDITS'),
-	...family(unreachable, 'ERROR_AI_NOT_EXISTS'),
-	// A picture as a file
-	...family(pictureNotFound, 'ERROR_FILE_NOT_FOUND', 'ERROR_CONTENT_NOT_FOUND', 'ERROR_RESOURCE_NOT_FOUND'),
-	...family(unreadable, 'FILE_DECODING_FAILURE', 'ERROR_ILLEGAL_FILE', 'ERROR_INVALID_FILE'),
-	...family(fileTooLarge, 'FILE_SIZE_EXCEEDS_LIMIT', 'ERROR_REQUEST_BODY_TOO_LARGE'),
-	...family(tooManyPixels, 'FILE_RESOLUTION_EXCEEDS_LIMITS', 'ERROR_HIGH_RESOLUTION'),
-	...family(tooFewPixels, 'ERROR_LOW_RESOLUTION'),
-	...family(wrongFormat, 'UNSUPPORTED_FILE_TYPES'),
-	...family(blackAndWhite, 'ERROR_UNSUPPORTED_GRAYSCALE_IMAGE'),
-	...family(resultTooLarge, 'ERROR_RESPONSE_BODY_TOO_LARGE'),
-	// What a picture shows
-	...family(notCompliant, 'ERROR_CONTENT_NON_COMPLIANCE'),
-	...family(unfitContent, 'FILE_CONTENT_NON_COMPLIANCE'),
-	...family(noFace, 'ERROR_NO_FACE_IN_FILE', 'ERROR_FACE_NOT_FOUND', 'ERROR_NO_RECOGNITION_TARGET_DETECTED'),
-	...family(faceCount, 'ERROR_FACE_COUNT_INVALID'),
-	...family(faceTooSmall, 'ERROR_SMALL_FACE_SIZE', 'ERROR_FACE_SIZE_RATIO_NOT_MET'),
-	...family(faceTooSmall, 'ERROR_FACE_SIZE_NOT_MEET_REQUIREMENTS'),
-	...family(faceBlurred, 'ERROR_BLURRY_FACE'),
-	...family(faceUnclear, 'ERROR_POOR_FACE_QUALITY', 'ERROR_QUALITY_SCORE_NOT_MEET_REQUIREMENTS'),
-	...family(faceUnclear, 'ERROR_FACE_UNRECOGNIZABLE', 'ERROR_IMAGE_RECOGNITION_FAILED'),
-	...family(faceBadlyLit, 'ERROR_POOR_FACE_LIGHTING'),
-	...family(faceCutOff, 'ERROR_INCOMPLETE_FACE'),
-	...family(faceTurned, 'ERROR_FACE_NOT_FACING_FORWARD'),
-	...family(templateTooPoor, 'ERROR_TEMPLATE_IMAGE_QUALITY_TOO_LOW'),
-	...family(drawnFace, 'ERROR_CARTOON_FACE_NOT_SUPPORTED'),
-	...family(notRealPerson, 'ERROR_SYNTHESIS_DETECTION_FAILED', 'ERROR_LIVENESS_DETECTION_FAILED'),
-	...family(faceCovered, 'ERROR_OBSTRUCTED_FACE'),
-	...family(eyeCovered, 'ERROR_LEFT_EYE_OCCLUSION_TOO_HIGH', 'ERROR_RIGHT_EYE_OCCLUSION_TOO_HIGH'),
-	...family(cheekCovered, 'ERROR_LEFT_FACE_OCCLUSION_TOO_HIGH', 'ERROR_RIGHT_FACE_OCCLUSION_TOO_HIGH'),
-	...family(noseCovered, 'ERROR_NOSE_OCCLUSION_TOO_HIGH'),
-	...family(mouthCovered, 'ERROR_MOUTH_OCCLUSION_TOO_HIGH'),
-	...family(chinCovered, 'ERROR_CHIN_OCCLUSION_TOO_HIGH'),
-	// Load
-	...family(busy, 'EXCEEDING_LIMITS', 'AI_SERVICE_FLOW_RESTRICTION'),
-	...family(busy, 'ERROR_INSUFFICIENT_RESOURCES', 'ERROR_RESOURCE_UNAVAILABLE'),
-	// The service
-	...family({ ...unavailable, resends: 2 }, 'PROCESSING_FAILURE', 'ERROR_FACE_BLENDING_FAILED'),
-	...family(unavailable, 'UNKNOWN_ERROR', 'SERVICE_INTERNAL_ERROR', 'ERROR_GATEWAY', 'FILE_SERVICE_ERROR'),
-	...family(unavailable, 'AI_SERVICE_ERROR', 'AI_SERVICE_INTERNAL_ERROR', 'AI_SERVICE_TIMEOUT'),
-	...family(unavailable, 'AI_SERVICE_UNAUTHORIZED', 'AI_SERVICE_NOT_FOUND'),
-	...family(unavailable, 'ERROR_FILE_UPLOAD_FAILED', 'ERROR_DATA_TRANSFER_FAILED'),
+	...family('ERROR_PARAMETERS ERROR_INVALID_PARAMETER ERROR_INVALID_PARAMETER_FORMAT', invalidParameters),
+	...family('MISSING_PARAMETERS PARAMETERS_CANNOT_EMPTY UNSUPPORTED_PARAMETER_VALUES', invalidParameters),
+	...family('ERROR_PARAMETER_CONVERSION_FAILED ERROR_TOO_MANY_FILES', invalidParameters),
+	...family('ERROR_ILLEGAL_OPERATION', notAccepted),
+	...family('ERROR_USER_NOT_EXISTS ERROR_APPLICATIONS_NOT_EXISTS', keyRefused),
+	...family('ERROR_AI_NOT_EXISTS', unreachable),
+	...family('EXCEEDING_LIMITS AI_SERVICE_FLOW_RESTRICTION', busy),
+	...family('ERROR_INSUFFICIENT_RESOURCES ERROR_RESOURCE_UNAVAILABLE', busy),
+	...family('PROCESSING_FAILURE ERROR_FACE_BLENDING_FAILED', { ...unavailable, resends: 2 }),
+	...family('UNKNOWN_ERROR SERVICE_INTERNAL_ERROR ERROR_GATEWAY FILE_SERVICE_ERROR', unavailable),
+	...family('AI_SERVICE_ERROR AI_SERVICE_INTERNAL_ERROR AI_SERVICE_TIMEOUT', unavailable),
+	...family('AI_SERVICE_UNAUTHORIZED AI_SERVICE_NOT_FOUND', unavailable),
+	...family('ERROR_FILE_UPLOAD_FAILED ERROR_DATA_TRANSFER_FAILED', unavailable),
+	...families(accountStops, {
+		ERROR_USER_LOCKED: 'This AILabTools account is locked. Contact AILabTools support, then run the workflow again.',
+		ERROR_NOT_ENOUGH_CREDITS:
+			'The AILabTools account does not have enough credits. Buy credits on https://www.ailabtools.com and run the workflow again. A merge costs 8 credits.',
+	}),
+	...families(toBeResized, {
+		'FILE_SIZE_EXCEEDS_LIMIT ERROR_REQUEST_BODY_TOO_LARGE': `The file of one of the two pictures is too large. Save it with fewer pixels: at most ${maxBytes / 1024 / 1024} MB are possible.`,
+		'FILE_RESOLUTION_EXCEEDS_LIMITS ERROR_HIGH_RESOLUTION': `One of the two pictures has too many pixels. Width and height must be smaller than ${maxSide} px.`,
+		UNSUPPORTED_FILE_TYPES: `The format of one of the two pictures is not supported. Save it as ${formatList}.`,
+		ERROR_RESPONSE_BODY_TOO_LARGE:
+			'The merged picture would be larger than can be sent. Save the picture that receives the face with fewer pixels.',
+	}),
+	...families(perhapsTurned, {
+		'ERROR_NO_FACE_IN_FILE ERROR_FACE_NOT_FOUND ERROR_NO_RECOGNITION_TARGET_DETECTED': `No face was found in one of the two pictures. ${goodPictures}`,
+		// In older answers, the code of a picture without a face.
+		FILE_CONTENT_NON_COMPLIANCE: `The content of one of the two pictures is not suitable. ${goodPictures}`,
+		ERROR_FACE_COUNT_INVALID:
+			'One of the two pictures shows more than one face, or none. Use one with exactly one face: crop other people out.',
+		'ERROR_FACE_UNRECOGNIZABLE ERROR_IMAGE_RECOGNITION_FAILED ERROR_POOR_FACE_QUALITY ERROR_QUALITY_SCORE_NOT_MEET_REQUIREMENTS':
+			'The face in one of the two pictures is not clear enough. Use one that is sharp, evenly lit, and neither filtered nor strongly compressed.',
+		ERROR_FACE_NOT_FACING_FORWARD:
+			'The face in one of the two pictures is turned away. Use one taken from the front, with the head upright and looking into the camera.',
+	}),
+	...families(pictureUnfit, {
+		'ERROR_FILE_NOT_FOUND ERROR_CONTENT_NOT_FOUND ERROR_RESOURCE_NOT_FOUND':
+			'One of the two pictures did not arrive. Save both again as JPEG or PNG.',
+		'FILE_DECODING_FAILURE ERROR_ILLEGAL_FILE ERROR_INVALID_FILE':
+			'One of the two pictures cannot be read. It may be damaged or incomplete: save it again as JPEG or PNG.',
+		ERROR_LOW_RESOLUTION: `One of the two pictures has too few pixels. Use a larger one: more than ${minSide.target} px in width and height for the portrait whose face is taken, and more than ${minSide.template} px for the picture that receives the face.`,
+		ERROR_UNSUPPORTED_GRAYSCALE_IMAGE: 'The portrait whose face is taken is black-and-white. Use a portrait in colour.',
+		ERROR_CONTENT_NON_COMPLIANCE: 'The content of one of the two pictures is not allowed. Use another picture.',
+		'ERROR_SMALL_FACE_SIZE ERROR_FACE_SIZE_RATIO_NOT_MET ERROR_FACE_SIZE_NOT_MEET_REQUIREMENTS':
+			'The face in one of the two pictures is too small. Use one taken closer up, or crop it more tightly: the face should be at least 200 × 200 px.',
+		ERROR_BLURRY_FACE:
+			'The face in one of the two pictures is too blurred. Use a sharp one, taken with camera and head held still, and not strongly compressed.',
+		ERROR_POOR_FACE_LIGHTING:
+			'The face in one of the two pictures is badly lit. Use one with even light from the front: not too dark, no hard shadows, no bright window behind the head.',
+		ERROR_INCOMPLETE_FACE:
+			'A part of the face is cut off in one of the two pictures. Use one that shows the whole face, from the forehead to the chin, with some space around it.',
+		ERROR_TEMPLATE_IMAGE_QUALITY_TOO_LOW:
+			'The quality of the picture that receives the face, the template, is too low. Use a sharper one, with a face of at least 200 × 200 px and without traces of compression.',
+		ERROR_CARTOON_FACE_NOT_SUPPORTED: 'One of the two pictures shows a drawn face. Use a photograph of a person.',
+		'ERROR_SYNTHESIS_DETECTION_FAILED ERROR_LIVENESS_DETECTION_FAILED':
+			'One of the two pictures does not pass for a photograph of a real person. Use an unedited photograph, taken of the person and not of a screen or a print.',
+		ERROR_OBSTRUCTED_FACE:
+			'The face is covered in one of the two pictures. Use one with no hand, hair, mask, hat or sunglasses over the face.',
+		'ERROR_LEFT_EYE_OCCLUSION_TOO_HIGH ERROR_RIGHT_EYE_OCCLUSION_TOO_HIGH':
+			'An eye is covered in one of the two pictures. Use one with no hair, hand or sunglasses over the eyes.',
+		'ERROR_LEFT_FACE_OCCLUSION_TOO_HIGH ERROR_RIGHT_FACE_OCCLUSION_TOO_HIGH':
+			'A cheek is covered in one of the two pictures. Use one with no hair, hand or scarf over the cheeks.',
+		ERROR_NOSE_OCCLUSION_TOO_HIGH:
+			'The nose is covered in one of the two pictures. Use one with no hand, glasses or mask over the nose.',
+		ERROR_MOUTH_OCCLUSION_TOO_HIGH:
+			'The mouth is covered in one of the two pictures. Use one with no hand, cup or mask over the mouth.',
+		ERROR_CHIN_OCCLUSION_TOO_HIGH:
+			'The chin is covered in one of the two pictures. Use one with no hand, scarf or collar over the chin.',
+	}),
 ]);
 
 /**
@@ -262,19 +186,26 @@ export function ruleFor(httpStatus: number, code: string | undefined, fromServic
 	const known = code === undefined ? undefined : codeRules.get(code);
 	if (known !== undefined) return known;
 	if (httpStatus === 401) return keyRefused;
-	if (httpStatus === 403 && !fromService) {
-		return {
-			...keyRefused,
-			what: 'AILabTools did not allow the request',
-			advice: 'Check the API key and the account.',
-		};
-	}
-	if (httpStatus === 413 && !fromService) return tooLargeForProxy;
-	// Of 200, only a web page comes here.
-	if ([200, 400, 404, 405].includes(httpStatus) && !fromService) return unreachable;
 	if (httpStatus >= 300 && httpStatus < 400) return unreachable;
 	if (httpStatus === 429 || httpStatus === 503) return busy;
-	if (httpStatus === 408 || httpStatus >= 500) return unavailable;
+	const isUnavailable = httpStatus === 408 || httpStatus >= 500;
+	if (fromService) return isUnavailable ? unavailable : notAccepted;
+	// It comes from a proxy on the way, or from another site. Of 200, only a web page comes here.
+	if ([200, 400, 404, 405].includes(httpStatus)) return unreachable;
+	if (isUnavailable) return { ...unavailable, advice: `Run the workflow again later. ${mayBeBilled}` };
+	switch (httpStatus) {
+		case 403:
+			return accountStops(
+				'AILabTools did not allow the request. Check the account and its API key on https://www.ailabtools.com/developer and in the credential.',
+			);
+		case 413:
+			return {
+				blame: 'item',
+				what: 'The pair is too large for a proxy on the way to AILabTools',
+				advice: `Raise the proxy's limit, or send smaller files. ${editImageAdvice()}`,
+				visitor: 'The two files together are too large. Save the pictures with fewer pixels.',
+			};
+	}
 	return notAccepted;
 }
 
@@ -306,11 +237,10 @@ export function timedOut(timeoutMs: number): Refusal {
 }
 
 /** The refusal for an answer with HTTP 200 but no usable picture. */
-export function unusableAnswer(what: string, detail?: string): Refusal {
+export function unusableAnswer(what: string): Refusal {
 	return {
 		blame: 'service',
 		what,
-		detail,
 		advice: `Send the request ID and log ID to AILabTools support. ${mayBeBilled} Check the credits before you run this pair again.`,
 	};
 }

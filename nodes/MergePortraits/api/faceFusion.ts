@@ -2,16 +2,10 @@ import FormData from 'form-data';
 import type { IExecuteFunctions, IHttpRequestOptions } from 'n8n-workflow';
 
 import type { Clock } from '../base/clock';
-import { isStreamedResponse, networkCode, readBody, withDeadline } from '../base/http';
+import { isStreamedResponse, networkCode, readBody, withDeadline, type StreamedResponse } from '../base/http';
+import type { Picture } from '../pictures/picture';
 import { readAnswer, type Answer, type MergedPicture } from './answer';
 import { noAnswer, timedOut, unusableAnswer, type Refusal } from './codes';
-
-/** One picture as a part of the multipart request. */
-export interface Picture {
-	bytes: Buffer;
-	fileName: string;
-	mimeType: string;
-}
 
 export interface FaceFusionRequest {
 	target: Picture;
@@ -50,9 +44,10 @@ export async function faceFusion(
 
 function multipartBody({ target, template, similarity }: FaceFusionRequest): FormData {
 	const form = new FormData();
-	const part = ({ fileName, mimeType }: Picture) => ({ filename: fileName, contentType: mimeType });
-	form.append('image_target', target.bytes, part(target));
-	form.append('image_template', template.bytes, part(template));
+	// Their own names tell of people, and may hold what would break a part's header.
+	for (const [role, { bytes, mimeType, extension }] of Object.entries({ target, template })) {
+		form.append(`image_${role}`, bytes, { filename: `${role}.${extension}`, contentType: mimeType });
+	}
 	if (similarity !== undefined) form.append('source_similarity', String(similarity));
 	return form;
 }
@@ -105,12 +100,13 @@ async function readResponse(response: unknown): Promise<Answer | { refusal: Refu
 	if (body === undefined) {
 		return { refusal: unusableAnswer(`The answer of AILabTools is larger than ${MAX_ANSWER_BYTES} bytes`) };
 	}
-	return { httpStatus: response.statusCode, retryAfterMs: retryAfter(response.headers['retry-after']), body };
+	return { httpStatus: response.statusCode, retryAfterMs: retryAfter(response.headers), body };
 }
 
-/** `Retry-After` in ms: seconds, or a date (RFC 9110, 10.2.3). */
-function retryAfter(header: unknown): number | undefined {
-	if (typeof header !== 'string') return undefined;
-	const ms = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - Date.now();
+/** `Retry-After` in ms: seconds, or a date (RFC 9110, 10.2.3), which counts from the answer's own: clocks differ. */
+function retryAfter({ 'retry-after': asked, date }: StreamedResponse['headers']): number | undefined {
+	if (typeof asked !== 'string') return undefined;
+	const sent = Date.parse(String(date)) || Date.now();
+	const ms = /^\d+$/.test(asked) ? Number(asked) * 1_000 : Date.parse(asked) - sent;
 	return ms >= 0 ? ms : undefined;
 }
