@@ -137,7 +137,7 @@ function takeBinary(value: unknown, findStored: FindStored): FoundBinary | undef
 		return binary ? { binary } : { why };
 	}
 	const { data, mimeType, fileName, fileExtension } = value;
-	if (!data) return undefined;
+	if (typeof data !== 'string') return undefined;
 	const text = (given: unknown) => (typeof given === 'string' ? given : undefined);
 	return { binary: { data, mimeType, fileName: text(fileName), fileExtension: text(fileExtension) } };
 }
