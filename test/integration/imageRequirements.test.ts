@@ -1,6 +1,11 @@
 import sharp from 'sharp';
 
-import { imageRequirements } from '../../nodes/MergePortraits/pictures/imageRequirements';
+import { HEAD_BYTES } from '../../nodes/MergePortraits/pictures/imageHeader';
+import {
+	checkImage,
+	imageRequirements,
+	MAX_MENDABLE_PIXELS,
+} from '../../nodes/MergePortraits/pictures/imageRequirements';
 import { faceless, portrait, type PortraitOptions } from '../../lab/portraits';
 import { MAX_FILE_BYTES, PIXELS } from '../../lab/simulator/rules';
 import type { EngineOptions } from '../../lab/engine';
@@ -77,13 +82,19 @@ const rows: Array<
 	['template', '4095 × 300 px', sized(4095, 300)],
 	['template', '4096 × 300 px', sized(4096, 300), 'is 4096 × 300 px', 'ERROR_HIGH_RESOLUTION'],
 	['target', 'exactly 4 MB', ofBytes(4 * MB)],
-	['target', '4 MB and one byte', ofBytes(4 * MB + 1), 'has 4.01 MB, allowed: at most 4 MB', 'FILE_SIZE_EXCEEDS_LIMIT'],
+	[
+		'target',
+		'4 MB and one byte',
+		ofBytes(4 * MB + 1),
+		'has 4.2 MB, allowed: at most 4.19 MB',
+		'FILE_SIZE_EXCEEDS_LIMIT',
+	],
 	['template', 'exactly 4 MB', ofBytes(4 * MB)],
 	[
 		'template',
 		'4 MB and one byte',
 		ofBytes(4 * MB + 1),
-		'has 4.01 MB, allowed: at most 4 MB',
+		'has 4.2 MB, allowed: at most 4.19 MB',
 		'FILE_SIZE_EXCEEDS_LIMIT',
 	],
 	[
@@ -136,7 +147,7 @@ const rows: Array<
 		'target',
 		'text',
 		async () => await Promise.resolve(Buffer.from('Hello')),
-		'is not a picture that can be read',
+		'is not a picture that can be read, allowed: JPEG, PNG or BMP that begins with a complete header',
 		'UNSUPPORTED_FILE_TYPES',
 	],
 ];
@@ -146,13 +157,19 @@ describe.each(rows)('%s: %s', (role, _what, make, refused, code) => {
 		const { task, items } = await run({ [role]: await make() });
 		if (refused) {
 			expect(task.error?.message).toContain(`'${labels[role]}' ${refused}`);
-			expect(task.error?.message).toMatch(/ \[item 0\]$/);
 			expect(task.error?.description).toBeTruthy();
 			expect(simulator.requests).toHaveLength(0);
 		} else {
 			expect(task.error).toBeUndefined();
 			expect(items[0]?.binary?.data?.mimeType).toBe('image/jpeg');
 		}
+	});
+
+	it('is judged alike by its first bytes and its size', async () => {
+		const picture = await make();
+		const byHead = checkImage(role, picture.subarray(0, HEAD_BYTES), picture.length);
+		expect(byHead).toEqual(checkImage(role, picture));
+		expect(byHead.map((unfit) => unfit.code)).toEqual(code === undefined ? [] : [code]);
 	});
 
 	it('is judged likewise by the service, and has the same code', async () => {
@@ -175,14 +192,17 @@ test('the node and the simulator have written down the same limits, each for its
 test('all that is wrong with an item is told at once', async () => {
 	const { task } = await run({
 		target: await portrait('ben', { width: 100, height: 90, greyscale: true }),
-		template: await portrait('anna', { width: 5000, height: 300, format: 'bmp', minBytes: 5 * MB }),
+		template: await portrait('anna', { width: 5000, height: 500, format: 'jpeg', minBytes: 5 * MB }),
 	});
 	expect(task.error?.message).toBe(
 		"'Target Input Binary Field' is 100 × 90 px, allowed: width and height larger than 128 px and smaller than 4096 px; " +
 			"'Target Input Binary Field' is black-and-white, allowed: a picture in colour; " +
-			"'Template Input Binary Field' has 5 MB, allowed: at most 4 MB [item 0]",
+			"'Template Input Binary Field' has 5.25 MB, allowed: at most 4.19 MB; " +
+			"'Template Input Binary Field' is 5000 × 500 px, allowed: width and height larger than 200 px and smaller than 4096 px",
 	);
-	expect(task.error?.description).toContain("Operation 'Resize', 'Width' and 'Height' 2048, 'Option' 'Only if Larger'");
+	expect(task.error?.description).toContain(
+		"Operation 'Resize', 'Property Name' template, 'Width' and 'Height' 2048, 'Option' 'Only if Larger'",
+	);
 	expect(task.error?.description).toContain('Provide a larger picture');
 	expect(task.error?.description).toContain('Provide a portrait in colour');
 	expect(simulator.requests).toHaveLength(0);
@@ -197,7 +217,7 @@ test('a visitor reads which picture it is, what is wrong and what to do, without
 		'The portrait whose face is taken is a HEIC picture. Save it as JPEG or PNG.',
 	);
 	expect(await visitorMessage({ template: await ofBytes(7.1 * MB)() })).toBe(
-		'The picture that receives the face has 7.1 MB. Save it with fewer pixels: at most 4 MB are possible.',
+		'The picture that receives the face has 7.45 MB. Save it with fewer pixels: at most 4 MB are possible.',
 	);
 	expect(await visitorMessage({ target: await sized(100, 400)(), template: await sized(5000, 300)() })).toBe(
 		'The portrait whose face is taken is 100 × 400 px. Choose a larger one: more than 128 px in width and height. ' +
@@ -217,9 +237,59 @@ test('an empty file is refused with the validation off too', async () => {
 	expect(simulator.requests).toHaveLength(0);
 });
 
+/** The first bytes of a PNG in colour. */
+function pngHead(width: number, height: number, colourType = 2): Buffer {
+	const head = Buffer.alloc(33);
+	head.write('\x89PNG\r\n\x1a\n\0\0\0\rIHDR', 'latin1');
+	head.writeUInt32BE(width, 16);
+	head.writeUInt32BE(height, 20);
+	head[24] = 8;
+	head[25] = colourType;
+	return head;
+}
+
+describe('what an image tool can mend', () => {
+	const tiff = async () => await sharp(target).tiff().toBuffer();
+	it.each<[what: string, canBeMade: boolean, make: () => Buffer | Promise<Buffer>, byteLength?: number]>([
+		['too many bytes', true, () => pngHead(2000, 2000), 9 * MB],
+		['too many pixels', true, () => pngHead(8000, 6000), 40 * MB],
+		['the most pixels', true, () => pngHead(10_000, MAX_MENDABLE_PIXELS / 10_000)],
+		['more pixels than that', false, () => pngHead(10_000, MAX_MENDABLE_PIXELS / 10_000 + 1)],
+		['48 kB that are 400 megapixels', false, () => pngHead(20_000, 20_000), 48_000],
+		['a side that stays long enough', true, () => pngHead(8000, 508)],
+		['a side that becomes too short', false, () => pngHead(8000, 500)],
+		['too few pixels', false, () => pngHead(100, 100)],
+		['too few pixels in too many bytes', false, () => pngHead(100, 100), 9 * MB],
+		['black-and-white', false, () => pngHead(640, 640, 0)],
+		['black-and-white in too many bytes', false, () => pngHead(640, 640, 0), 9 * MB],
+		['a GIF', true, async () => await sharp(target).gif().toBuffer()],
+		['a GIF with too few pixels', false, async () => await sharp(target).resize(100).gif().toBuffer()],
+		['a WebP', true, async () => await sharp(target).webp().toBuffer()],
+		['an AVIF', true, async () => await sharp(target).avif().toBuffer()],
+		['a TIFF', true, tiff],
+		['a TIFF whose pixels are not known', false, async () => (await tiff()).subarray(0, 100)],
+		['a HEIC whose pixels are not known', false, ftyp('heic')],
+		['a JPEG that ends in its header', false, () => Buffer.from('\xff\xd8\xff\xe0', 'latin1')],
+		['an SVG', false, () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="640" height="640"/>')],
+		['an empty file', false, () => Buffer.alloc(0)],
+	])('%s: %s', async (...[, canBeMade, make, byteLength]) => {
+		const unfit = checkImage('target', await make(), byteLength, 'This is how.');
+		expect(unfit.every(({ mendable }) => mendable)).toBe(canBeMade);
+		expect(unfit.length).toBeGreaterThan(0);
+		for (const { mendable, wayOut } of unfit) expect(wayOut === 'This is how.').toBe(mendable === true);
+	});
+});
+
+test('sizes are told as n8n shows them beside a file', async () => {
+	const { items } = await run({ template: await ofBytes(4 * MB)() });
+	expect(items[0]?.binary?.template?.fileSize).toBe('4.19 MB');
+	const { task } = await run({ template: await ofBytes(7.1 * MB)() });
+	expect(task.error?.message).toContain('has 7.45 MB, allowed: at most 4.19 MB');
+});
+
 test('a picture without a face is for the service to refuse', async () => {
 	const { task } = await run({ target: await faceless() });
-	expect(task.error?.message).toBe('AILabTools found no face in a picture [item 0]');
+	expect(task.error?.message).toBe('AILabTools found no face in a picture');
 	expect(task.error?.description).toContain('AILabTools says: “No face detected in the file.”');
 	expect(simulator.requests).toHaveLength(1);
 });
@@ -231,7 +301,7 @@ test('a stored binary that is too large is refused by its recorded size, before 
 	const { task } = await run({ target: large }, true, { binaryMode: 'filesystem' });
 	const loaded = await Promise.all(load.mock.results.map(async ({ value }) => (await value).length));
 	load.mockRestore();
-	expect(task.error?.message).toMatch(/'Target Input Binary Field' has 5\.0\d MB, allowed: at most 4 MB/);
+	expect(task.error?.message).toMatch(/'Target Input Binary Field' has 5\.26 MB, allowed: at most 4\.19 MB/);
 	expect(loaded).toEqual([template.length]);
 });
 

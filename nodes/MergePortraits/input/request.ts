@@ -1,4 +1,10 @@
-import { NodeOperationError, type IDataObject, type IExecuteFunctions, type INodeExecutionData } from 'n8n-workflow';
+import {
+	NodeOperationError,
+	type IBinaryData,
+	type IDataObject,
+	type IExecuteFunctions,
+	type INodeExecutionData,
+} from 'n8n-workflow';
 
 import { atItem, quote } from '../base/text';
 import { binaryFields, findBinary, pictureInText, type FoundBinary } from '../pictures/binaryField';
@@ -163,7 +169,9 @@ export class RequestReader {
 
 	private found(label: string, found: FoundBinary): PictureSource {
 		if ('binary' in found) {
-			const [field] = [...binaryFields(this.item)].find(([, binary]) => binary === found.binary) ?? [];
+			const content = ({ id, data }: IBinaryData) => id || data;
+			const isSame = ([, binary]: [string, IBinaryData]) => content(binary) === content(found.binary);
+			const [field] = [...binaryFields(this.item)].find(isSame) ?? [];
 			return { label, binary: found.binary, field };
 		}
 		return { label, unfit: noPicture(found.why, found.wayOut ?? this.fieldsAdvice()) };
