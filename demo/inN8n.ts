@@ -6,6 +6,7 @@ import { installShown, NEWEST_N8N } from '../lab/n8n/installation';
 import { createN8n, type Credential, type N8n } from '../lab/n8n/n8n';
 import { packTarball } from '../lab/n8n/pack';
 import { runProcess } from '../lab/n8n/processes';
+import { GRAPHICS_MAGICK_LOCK } from '../lab/n8n/services';
 import { CREDENTIAL } from '../lab/n8n/workflows';
 import { OUTPUT_FOLDER, step, usesRealService, type Stage } from './stage';
 
@@ -33,6 +34,7 @@ export async function prepareN8n(
 	if (exitCode !== 0) throw new Error(`npm run build did not work:\n${stdout}${stderr}`);
 	const { baseUrl } = service;
 	const env = {
+		...GRAPHICS_MAGICK_LOCK,
 		N8N_RESTRICT_FILE_ACCESS_TO: OUTPUT_FOLDER,
 		// A new credential is for the simulator too: its dialog then asks for the key alone.
 		...(!usesRealService && { CREDENTIALS_OVERWRITE_DATA: JSON.stringify({ aiLabToolsApi: { baseUrl } }) }),

@@ -16,8 +16,8 @@ interface ChatRequest {
 	tools?: Array<{ function: { name: string; description: string; parameters: object } }>;
 }
 
-/** A text, or a call of the first tool with these arguments. */
-export type ChatAnswer = { text: string } | { call: object };
+/** A text, or a call of a tool with these arguments: of the first one unless it is named. */
+export type ChatAnswer = { text: string } | { call: object; tool?: string };
 
 export type ChatModel = Awaited<ReturnType<typeof startChatModel>>;
 
@@ -63,11 +63,12 @@ export const toldOf = (request: ChatRequest | undefined) =>
 	(request?.messages ?? []).filter(({ role }) => role === 'tool').map(({ content }) => content);
 
 function completion({ tools = [] }: ChatRequest, answer: ChatAnswer, count: number) {
+	const named = tools.filter((tool) => !('tool' in answer) || tool.function.name === answer.tool);
 	const called =
 		'call' in answer
 			? {
 					content: null,
-					tool_calls: tools.slice(0, 1).map(({ function: { name } }) => ({
+					tool_calls: named.slice(0, 1).map(({ function: { name } }) => ({
 						id: `call-${count}`,
 						type: 'function',
 						function: { name, arguments: JSON.stringify(answer.call) },

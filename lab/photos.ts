@@ -1,4 +1,7 @@
 /** The drawn people as photos that people have: of a camera, of a phone held upright, from the web, cut out, made for print. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import sharp from 'sharp';
 
 import { portrait } from './portraits';
@@ -25,6 +28,9 @@ export const PHOTOS: Record<string, (seed: string) => Promise<Buffer>> = {
 		await sharp(await portrait(seed, SIZE))
 			.gif()
 			.toBuffer(),
+	'scan.bmp': async (seed) => await portrait(seed, { ...SIZE, format: 'bmp' }),
+	// Of "Portrait 1" alone: made by libheif's heif-enc, because sharp writes no HEIC.
+	'phone.heic': async () => await readFile(join(__dirname, 'phone.heic')),
 	'cut-out.png': async (seed) => {
 		const kept = Buffer.from(`<svg viewBox="0 0 4 3" ${sized}><circle cx="2" cy="1.5" r="1.3"/></svg>`);
 		return await sharp(await portrait(seed, SIZE))

@@ -61,8 +61,9 @@ const CREDENTIAL_TYPES: Record<string, string> = {
 	'@n8n/n8n-nodes-langchain.lmChatOpenAi': 'openAiApi',
 };
 
-/** An HTTP Request node names the type in its parameters. */
+/** An HTTP Request node names the type in its parameters. Check needs none. */
 function credentialType({ type, parameters }: INode): unknown {
+	if (type === 'n8n-nodes-merge-portraits.mergePortraits' && parameters.operation === 'check') return undefined;
 	return CREDENTIAL_TYPES[type] ?? parameters.nodeCredentialType ?? parameters.genericAuthType;
 }
 

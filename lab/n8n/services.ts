@@ -25,6 +25,12 @@ export interface Service {
 	stop(): Promise<void>;
 }
 
+/**
+ * n8n's environment hands these to GraphicsMagick: it then opens only the formats that a browser or a camera makes, no file
+ * or address that a picture names, and nothing of over 100 megapixels.
+ */
+export const GRAPHICS_MAGICK_LOCK = { MAGICK_CODER_STABILITY: 'PRIMARY', MAGICK_LIMIT_PIXELS: '100M' };
+
 /** Whether n8n's Edit Image node finds what it calls. */
 export async function hasGraphicsMagick(): Promise<boolean> {
 	return await run('gm', ['version']).then(
