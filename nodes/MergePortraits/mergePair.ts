@@ -84,10 +84,10 @@ export class PairMerger {
 		if (linkLifetime && !(await this.store.canLink())) throw reader.noLinks(this.terms.isAgent);
 		// A slow picture host must not hold up pairs that have their pictures.
 		if ('url' in pictures.target || 'url' in pictures.template) turn.stepAside();
-		const load = async (role: ImageRole) => await this.pictures.load(role, itemIndex, pictures[role], request);
+		const load = async (role: ImageRole) => await this.pictures.load(role, pictures[role], request);
 		const [target, template] = await Promise.all([load('target'), load('template')]);
-		if (!('sha256' in target && 'sha256' in template)) {
-			return { kind: 'unfit', unfit: [target, template].flatMap(({ unfit = [] }) => unfit) };
+		if ('length' in target || 'length' in template) {
+			return { kind: 'unfit', unfit: [target, template].flatMap((one) => ('length' in one ? one : [])) };
 		}
 		const key = fingerprint(target.sha256, template.sha256, similarity, this.terms.accountId);
 		const baseName = outputBaseName(request.fileName, target.baseName);
@@ -114,16 +114,11 @@ export class PairMerger {
 		const { clock, random } = this.surroundings;
 		const { credential, continues } = this.terms;
 		const connection = { ...credential, timeoutMs, clock, signal: this.cancelled };
-		const part = (role: ImageRole) => ({ ...pair[role], fileName: `${role}.${pair[role].extension}` });
 		const post = async () => {
 			// Nothing is paid for that could not be kept.
 			await this.store.whenWritable();
 			turn.closed.throwIfAborted();
-			return await faceFusion(
-				this.context,
-				{ target: part('target'), template: part('template'), similarity },
-				connection,
-			);
+			return await faceFusion(this.context, { ...pair, similarity }, connection);
 		};
 		const sending = await send(turn, post, {
 			maxRetries,

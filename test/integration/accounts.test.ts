@@ -227,7 +227,7 @@ describe('a merged picture that n8n cannot store', () => {
 
 	it('is told to have been merged and billed when it stays so', async () => {
 		await start();
-		const broken = await failToStore('-merged', 99);
+		const broken = await failToStore('merged', 99);
 		const { task } = await execute(1, 0, { nodeType: nodeOfProcess({ clock: new SkippingClock() }) });
 		broken.mockRestore();
 		expect(simulator.requests).toHaveLength(1);
@@ -238,7 +238,7 @@ describe('a merged picture that n8n cannot store', () => {
 
 	it('ends the batch, whatever On Error says: no more is paid for that cannot be kept', async () => {
 		await start();
-		const broken = await failToStore('-merged', 99);
+		const broken = await failToStore('merged', 99);
 		const { items } = await execute(40, 0, {
 			nodeType: nodeOfProcess({ clock: new SkippingClock() }),
 			nodeSettings: { onError: 'continueRegularOutput' },

@@ -145,7 +145,7 @@ function takeBinary(value: unknown, findStored: FindStored): FoundBinary | undef
 /** The picture in Base64 text or a data URL, as messengers and models hand one over. */
 export function pictureInText(text: string): FoundBinary {
 	const [prefix = ''] = /^data:[\w.+/;=-]{0,100};base64,/i.exec(text.slice(0, 200)) ?? [];
-	const data = text.slice(prefix.length);
+	const data = text.slice(prefix.length).replace(/\s+/g, '');
 	const isPicture = imageFormat(Buffer.from(data.slice(0, 64), 'base64')) !== undefined;
 	if (isPicture) return { binary: { data, mimeType: 'application/octet-stream' } };
 	return { why: `is ${quote(text)}, which is neither a field of the item nor a picture` };

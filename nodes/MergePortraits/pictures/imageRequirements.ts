@@ -88,11 +88,6 @@ export function checkNotEmpty(byteLength: number): Unfit[] {
 	];
 }
 
-/** The requirements on file size alone, so that a stored picture can be refused before its bytes are loaded. */
-export function checkFileSize(byteLength: number, wayOut = editImageAdvice()): Unfit[] {
-	return byteLength > maxBytes ? [tooLarge(byteLength, { wayOut })] : checkNotEmpty(byteLength);
-}
-
 type Mending = Pick<Unfit, 'wayOut' | 'mendable'>;
 
 /** @param byteLength undefined when all that is known is that it is more than allowed */

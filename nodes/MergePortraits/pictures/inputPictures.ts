@@ -4,12 +4,12 @@ import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 import type { Retries } from '../base/backoff';
 import { quote } from '../base/text';
 import { download } from './download';
-import { HEAD_BYTES, imageFormat, readImageHeader, type ImageHeader } from './imageHeader';
+import { HEAD_BYTES, readImageHeader, type ImageHeader } from './imageHeader';
 import {
-	checkFileSize,
 	checkImage,
 	checkNotEmpty,
 	editImageAdvice,
+	imageRequirements,
 	type ImageRole,
 	type Unfit,
 } from './imageRequirements';
@@ -23,8 +23,6 @@ export type PictureSource = { label: string } & (
 	| { unfit: Unfit }
 );
 
-type NamedSource = Exclude<PictureSource, { unfit: Unfit }>;
-
 /** The options that matter for reading pictures. */
 export interface ReadingOptions {
 	validateImages: boolean;
@@ -35,7 +33,6 @@ export interface ReadingOptions {
 
 /** A picture ready to be sent. */
 export interface InputPicture extends Picture {
-	unfit?: undefined;
 	/** The file's name without its extension; undefined when it has no name. */
 	baseName: string | undefined;
 	/** Of the bytes, hexadecimal. */
@@ -47,18 +44,29 @@ export interface InputPicture extends Picture {
 /** A reason why a picture cannot be sent, with the picture's role and its parameter's label. */
 export type UnfitPicture = Unfit & { role: ImageRole; label: string };
 
-/** What the first bytes of a picture tell; without `header` when there is no picture, or none of a known format. */
-export interface Inspection extends Seen {
+/** What is known of a picture that was looked at; without `header` when there is none, or none of a known format. */
+export interface Inspection {
+	header?: ImageHeader;
+	byteLength?: number;
 	unfit: UnfitPicture[];
 }
 
-interface Seen {
-	header?: ImageHeader;
-	byteLength?: number;
+/** A picture as it was found, fit to be sent or not. */
+interface Found extends Omit<Inspection, 'unfit'> {
 	unfit: Unfit[];
+	/** Only of one that is fit and read whole. */
+	picture?: InputPicture;
 }
 
-type Loaded = InputPicture | { unfit: Unfit[] };
+interface ReadFile {
+	/** Of a large file, the first ones. */
+	bytes: Buffer;
+	/** Of the whole file, if more than these. */
+	byteLength?: number;
+	fileName: string | undefined;
+}
+
+type NamedSource = Exclude<PictureSource, { unfit: Unfit }>;
 
 /** How many pictures of each role are kept: reading a binary again costs little, downloading one costs more. */
 const KEPT = { binary: 1, url: 4 };
@@ -71,8 +79,7 @@ const MOST_READ_WHOLE = 32 * 1024 * 1024;
  * for all items.
  */
 export class InputPictures {
-	private readonly loaded = { target: new LastOnes<Loaded>(), template: new LastOnes<Loaded>() };
-	private readonly inspected = { target: new LastOnes<Seen>(), template: new LastOnes<Seen>() };
+	private kept: Array<{ key: unknown[]; role: ImageRole; isUrl: boolean; found: Promise<Found> }> = [];
 
 	constructor(
 		private readonly context: IExecuteFunctions,
@@ -84,45 +91,73 @@ export class InputPictures {
 	 * Loads a picture, and checks it unless `validateImages` is false; an empty file is refused in any case.
 	 * @throws the reason of `signal` when it is aborted
 	 */
-	async load(
-		role: ImageRole,
-		itemIndex: number,
-		source: PictureSource,
-		options: ReadingOptions,
-	): Promise<InputPicture | { unfit: UnfitPicture[] }> {
-		if ('unfit' in source) return { unfit: withRole([source.unfit], role, source) };
-		const validate = options.validateImages;
-		const loaded = await this.loaded[role]
-			.get([...identity(source), validate], mostKept(source), async () =>
-				'url' in source
-					? await this.fetch(role, source.url, options)
-					: await this.read(role, itemIndex, source, validate),
-			)
-			.catch(this.tellUnread);
-		return 'sha256' in loaded ? loaded : { unfit: withRole(loaded.unfit, role, source) };
+	async load(role: ImageRole, source: PictureSource, options: ReadingOptions): Promise<InputPicture | UnfitPicture[]> {
+		const { picture, unfit } = await this.find(role, source, options, true);
+		return picture ?? withRole(unfit, role, source);
 	}
 
 	/** Looks at a picture as `load` does, but reads only the first bytes of a stored one. @throws as `load` does */
 	async inspect(role: ImageRole, source: PictureSource, options: ReadingOptions): Promise<Inspection> {
-		if ('unfit' in source) return { unfit: withRole([source.unfit], role, source) };
-		const inspected = await this.inspected[role]
-			.get(identity(source), mostKept(source), async () => {
-				const seen = 'url' in source ? await this.download(source.url, options) : await this.readHead(source.binary);
-				if ('unfit' in seen) return { unfit: [seen.unfit] };
-				const { bytes, byteLength = bytes.length } = { byteLength: undefined, ...seen };
-				const howToMend = 'field' in source ? editImageAdvice(source.field) : undefined;
-				const unfit = checkImage(role, bytes, byteLength, howToMend);
-				return { header: readImageHeader(bytes), byteLength, unfit };
-			})
-			.catch(this.tellUnread);
-		return { ...inspected, unfit: withRole(inspected.unfit, role, source) };
+		const { header, byteLength, unfit } = await this.find(role, source, options, false);
+		return { header, byteLength, unfit: withRole(unfit, role, source) };
+	}
+
+	private async find(role: ImageRole, source: PictureSource, options: ReadingOptions, isSent: boolean): Promise<Found> {
+		if ('unfit' in source) return { unfit: [source.unfit] };
+		const isUrl = 'url' in source;
+		// An empty id is none: the content is in memory.
+		const content = isUrl ? [source.url] : [source.binary.id || source.binary.data, source.binary.fileName];
+		const key = [...content, role, options.validateImages];
+		const known = this.kept.find((one) => one.key.every((part, index) => part === key[index]));
+		const one = known ?? { key, role, isUrl, found: this.look(role, source, options, isSent) };
+		// Of the same kind, the last ones stay.
+		const others = this.kept.filter((other) => other !== one);
+		const alike = others.filter((other) => other.role === role && other.isUrl === isUrl);
+		const left = alike.slice(0, (isUrl ? KEPT.url : KEPT.binary) - 1);
+		this.kept = [one, ...others.filter((other) => !alike.includes(other) || left.includes(other))];
+		const forget = () => {
+			this.kept = this.kept.filter((other) => other !== one);
+		};
+		one.found.then(({ unfit }) => unfit.some(({ passing }) => passing) && forget(), forget);
+		return await one.found.catch(this.tellUnread);
+	}
+
+	private async look(role: ImageRole, source: NamedSource, options: ReadingOptions, isSent: boolean): Promise<Found> {
+		const { validateImages } = options;
+		const file =
+			'url' in source
+				? await download(this.context, source.url, { ...options, ...this.surroundings })
+				: await this.read(source.binary, isSent, validateImages);
+		if ('unfit' in file) return { unfit: [file.unfit] };
+		const { bytes, fileName, byteLength = bytes.length }: ReadFile = file;
+		const howToMend = 'field' in source ? editImageAdvice(source.field) : undefined;
+		const unfit = validateImages ? checkImage(role, bytes, byteLength, howToMend) : checkNotEmpty(byteLength);
+		const header = readImageHeader(bytes);
+		if (unfit.length > 0 || !isSent) return { header, byteLength, unfit };
+		const { extension = 'bin', mimeType = 'application/octet-stream' } = header?.format ?? {};
+		const sha256 = createHash('sha256').update(bytes).digest('hex');
+		const upright = header?.upright ?? true;
+		return {
+			unfit,
+			picture: { bytes, extension, mimeType, baseName: withoutExtension(fileName, source), sha256, upright },
+		};
+	}
+
+	/** The whole of a file that may be sent; of any other the first bytes, if they tell what it is. */
+	private async read(binary: IBinaryData, isSent: boolean, validate: boolean): Promise<ReadFile> {
+		const { fileName } = binary;
+		const byteLength = await this.store.size(binary);
+		const isWhole = isSent && !(validate && byteLength > imageRequirements.maxBytes);
+		const head = isWhole ? undefined : await this.store.readHead(binary, HEAD_BYTES);
+		const isEnough = head && (readImageHeader(head)?.pixels !== undefined || byteLength > MOST_READ_WHOLE);
+		return isEnough ? { bytes: head, byteLength, fileName } : { bytes: await this.store.read(binary), fileName };
 	}
 
 	/** @throws the reason of `signal` when nobody waits for the picture any more */
-	private readonly tellUnread = (error: unknown): { unfit: Unfit[] } => {
+	private readonly tellUnread = (error: unknown): Found => {
 		this.surroundings.signal?.throwIfAborted();
 		const said = quote(error instanceof Error ? error.message : String(error));
-		const unread: Unfit = {
+		const unread = {
 			code: 'FILE_SERVICE_ERROR',
 			found: 'could not be read from where n8n keeps it',
 			wayOut: `Check the disk, database or bucket where n8n keeps binary data, then run the workflow again. n8n says: ${said}.`,
@@ -131,77 +166,15 @@ export class InputPictures {
 		};
 		return { unfit: [unread] };
 	};
-
-	private async readHead(binary: IBinaryData): Promise<{ bytes: Buffer; byteLength: number }> {
-		const byteLength = await this.store.size(binary);
-		const bytes = await this.store.readHead(binary, HEAD_BYTES);
-		const isEnough = readImageHeader(bytes)?.pixels !== undefined || bytes.length >= byteLength;
-		if (isEnough || byteLength > MOST_READ_WHOLE) return { bytes, byteLength };
-		return { bytes: await this.store.read(0, binary), byteLength };
-	}
-
-	private async fetch(role: ImageRole, url: string, options: ReadingOptions): Promise<Loaded> {
-		const file = await this.download(url, options);
-		if ('unfit' in file) return { unfit: [file.unfit] };
-		const unfit = options.validateImages ? checkImage(role, file.bytes) : checkNotEmpty(file.bytes.length);
-		// `photo.php?id=1` can be a picture too.
-		return unfit.length > 0 ? { unfit } : inputPicture(file.bytes, file.fileName?.replace(/\.[a-z]\w{0,4}$/i, ''));
-	}
-
-	private async download(url: string, options: ReadingOptions) {
-		return await download(this.context, url, { ...options, ...this.surroundings });
-	}
-
-	private async read(
-		role: ImageRole,
-		itemIndex: number,
-		{ binary, field }: { binary: IBinaryData; field?: string },
-		validate: boolean,
-	): Promise<Loaded> {
-		const howToMend = editImageAdvice(field);
-		const bySize = validate && binary.id ? checkFileSize(await this.store.size(binary), howToMend) : [];
-		if (bySize.length > 0) return { unfit: bySize };
-		const bytes = await this.store.read(itemIndex, binary);
-		const unfit = validate ? checkImage(role, bytes, bytes.length, howToMend) : checkNotEmpty(bytes.length);
-		return unfit.length > 0 ? { unfit } : inputPicture(bytes, withoutExtension(binary));
-	}
 }
 
 const withRole = (unfit: Unfit[], role: ImageRole, { label }: PictureSource) =>
-	unfit.map((found) => ({ ...found, role, label }));
+	unfit.map((one) => ({ ...one, role, label }));
 
-/** What tells a picture from others. An empty id is none: the content is in memory. */
-const identity = (source: NamedSource) =>
-	'url' in source ? [source.url] : [source.binary.id || source.binary.data, source.binary.fileName];
-
-const mostKept = (source: NamedSource) => ('url' in source ? KEPT.url : KEPT.binary);
-
-/** Keeps the last few of what takes time to get; but not what failed, or may be different a moment later. */
-class LastOnes<T extends { unfit?: Unfit[] }> {
-	private kept: Array<{ key: unknown[]; value: Promise<T> }> = [];
-
-	async get(key: unknown[], most: number, load: () => Promise<T>): Promise<T> {
-		const isSame = (one: { key: unknown[] }) => one.key.every((part, index) => part === key[index]);
-		const one = this.kept.find(isSame) ?? { key, value: load() };
-		this.kept = [one, ...this.kept.filter((other) => other !== one)].slice(0, most);
-		const forget = () => {
-			this.kept = this.kept.filter((other) => other !== one);
-		};
-		one.value.then((value) => isPassing(value) && forget(), forget);
-		return await one.value;
-	}
-}
-
-const isPassing = (value: { unfit?: Unfit[] }) => value.unfit?.some(({ passing }) => passing);
-
-function inputPicture(bytes: Buffer, baseName: string | undefined): InputPicture {
-	const { extension = 'bin', mimeType = 'application/octet-stream' } = imageFormat(bytes) ?? {};
-	const sha256 = createHash('sha256').update(bytes).digest('hex');
-	return { bytes, extension, mimeType, baseName, sha256, upright: readImageHeader(bytes)?.upright ?? true };
-}
-
-function withoutExtension({ fileName, fileExtension }: IBinaryData): string | undefined {
-	const extension = fileExtension?.toLowerCase() ?? '';
+function withoutExtension(fileName: string | undefined, source: NamedSource): string | undefined {
+	// `photo.php?id=1` can be a picture too.
+	if ('url' in source) return fileName?.replace(/\.[a-z]\w{0,4}$/i, '');
+	const extension = source.binary.fileExtension?.toLowerCase() ?? '';
 	// Edit Image names a file `.jpeg` and its extension `jpg`.
 	const endings = [extension, ...(extension === 'jpg' ? ['jpeg'] : [])].map((ending) => `.${ending}`);
 	const ending = endings.find((each) => fileName?.toLowerCase().endsWith(each));

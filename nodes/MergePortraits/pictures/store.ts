@@ -28,9 +28,9 @@ export class PictureStore {
 	) {}
 
 	/** A binary's bytes. @throws what n8n throws last */
-	async read(itemIndex: number, binary: IBinaryData): Promise<Buffer> {
+	async read(binary: IBinaryData): Promise<Buffer> {
 		if (!binary.id) return Buffer.from(binary.data, 'base64');
-		return await this.again(async () => await this.context.helpers.getBinaryDataBuffer(itemIndex, binary));
+		return await this.again(async () => await this.context.helpers.getBinaryDataBuffer(0, binary));
 	}
 
 	/** The first bytes of a binary, or a few more. @throws what n8n throws last */
@@ -81,7 +81,7 @@ export class PictureStore {
 	 * @throws what n8n throws last, when the store cannot tell
 	 */
 	async copy(binary: IBinaryData, fileName: string): Promise<IBinaryData | undefined> {
-		const bytes = await this.read(0, binary).catch((error: unknown) => {
+		const bytes = await this.read(binary).catch((error: unknown) => {
 			if (isGone(error)) return undefined;
 			throw error;
 		});
