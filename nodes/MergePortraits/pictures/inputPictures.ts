@@ -10,6 +10,7 @@ import {
 	checkImage,
 	checkNotEmpty,
 	editImageAdvice,
+	editLinkedImageAdvice,
 	type ImageRole,
 	type Unfit,
 } from './imageRequirements';
@@ -110,7 +111,7 @@ export class InputPictures {
 				const seen = 'url' in source ? await this.download(source.url, options) : await this.readHead(source.binary);
 				if ('unfit' in seen) return { unfit: [seen.unfit] };
 				const { bytes, byteLength = bytes.length } = { byteLength: undefined, ...seen };
-				const howToMend = 'field' in source ? editImageAdvice(source.field) : undefined;
+				const howToMend = 'url' in source ? editLinkedImageAdvice : editImageAdvice(source.field);
 				const unfit = checkImage(role, bytes, byteLength, howToMend);
 				return { header: readImageHeader(bytes), byteLength, unfit };
 			})
@@ -143,7 +144,10 @@ export class InputPictures {
 	private async fetch(role: ImageRole, url: string, options: ReadingOptions): Promise<Loaded> {
 		const file = await this.download(url, options);
 		if ('unfit' in file) return { unfit: [file.unfit] };
-		const unfit = options.validateImages ? checkImage(role, file.bytes) : checkNotEmpty(file.bytes.length);
+		const { length } = file.bytes;
+		const unfit = options.validateImages
+			? checkImage(role, file.bytes, length, editLinkedImageAdvice)
+			: checkNotEmpty(length);
 		// `photo.php?id=1` can be a picture too.
 		return unfit.length > 0 ? { unfit } : inputPicture(file.bytes, file.fileName?.replace(/\.[a-z]\w{0,4}$/i, ''));
 	}
