@@ -84,12 +84,6 @@ describe.each(['default', 'filesystem'] as const)('binary mode %s', (binaryMode)
 		}
 	});
 
-	it('keeps a name with a per cent sign that encodes nothing', async () => {
-		host.serve('/50%.png', { body: target });
-		const { items } = await run({ targetUrl: `${host.url}/50%.png` }, { binaryMode });
-		expect(items[0]?.binary?.data?.fileName).toBe('50%-merged.jpg');
-	});
-
 	it('downloads one URL once for ten items, of which many run at a time', async () => {
 		const names = ['ben', 'cleo'];
 		host.serve('/cleo.png', { body: await portrait('cleo') });
@@ -107,6 +101,43 @@ describe.each(['default', 'filesystem'] as const)('binary mode %s', (binaryMode)
 		expect(simulator.requests).toHaveLength(10);
 		expect(host.requests.map(({ path }) => path).sort()).toEqual(['/anna.jpg', '/ben.png', '/cleo.png']);
 	});
+});
+
+/** A header's text as the bytes of UTF-8: Node writes headers as Latin-1. */
+const asBytes = (text: string) => Buffer.from(text).toString('latin1');
+
+describe('the name of a file', () => {
+	const long = 'x'.repeat(7_000);
+	it.each([
+		['in quotes', 'attachment; filename="ben.png"', 'ben'],
+		['without quotes', 'inline;filename=ben.png;size=9', 'ben'],
+		['in UTF-8', `attachment; filename="${asBytes('肖像.png')}"`, '肖像'],
+		['in Latin-1', 'attachment; filename="Zoë.png"', 'Zoë'],
+		['encoded, before the plain one', `attachment; filename="a.png"; filename*=UTF-8''%E8%82%96.png`, '肖'],
+		['encoded wrongly', "attachment; filename*=UTF-8''50%.png", '50%'],
+		['with a path', 'attachment; filename="C:\\\\photos\\\\ben.png"', 'ben'],
+		['that is a path alone', 'attachment; filename="/etc/"', 'portrait'],
+		['that is empty', 'attachment; filename=""', 'portrait'],
+		['that is missing', 'attachment', 'file'],
+		['that never ends', `attachment; filename="${long}`, expect.stringMatching(/^x{50,100}$/)],
+		['that begins again and again', "filename*=utf-8'".repeat(500), expect.stringMatching(/^filename.{40,100}$/)],
+		['of spaces', `filename${' '.repeat(7_000)}=ben.png`, 'file'],
+	])('%s becomes that of the merged picture', async (_what, disposition, name) => {
+		host.serve('/file', { headers: { 'content-disposition': disposition }, body: target });
+		const { items } = await run({ targetUrl: `${host.url}/file` });
+		expect(items[0]?.binary?.data?.fileName?.replace(/-merged\.jpg$/, '')).toEqual(name);
+	});
+});
+
+it.each([
+	['50%.png', '50%'],
+	['Zo%C3%AB.png', 'Zoë'],
+	['C%3A%5Cben.png', 'ben'],
+	[`${'x'.repeat(7_000)}.png`, expect.stringMatching(/^x{50,100}$/)],
+])('the last part of a path is a name where the host gives none: %.20s', async (path, name) => {
+	host.serve(`/pictures/${path}`, { body: target });
+	const { items } = await run({ targetUrl: `${host.url}/pictures/${path}?token=abc` });
+	expect(items[0]?.binary?.data?.fileName?.replace(/-merged\.jpg$/, '')).toEqual(name);
 });
 
 describe('redirects', () => {
@@ -142,22 +173,48 @@ describe('redirects', () => {
 			host.serve('/old.png', { status: 302, headers: { location } });
 			const { message } = await told(`${host.url}/old.png`);
 			const protocol = location.slice(0, location.indexOf(':') + 1);
-			expect(message).toBe(`'Target URL' is redirected by ${here()} to ${protocol}, allowed: http and https [item 0]`);
+			expect(message).toBe(`'Target URL' is redirected by ${here()} to ${protocol}, allowed: http and https`);
 		},
 	);
 
 	it('to what is no URL are told', async () => {
 		host.serve('/old.png', { status: 302, headers: { location: 'http://[' } });
 		expect((await told(`${host.url}/old.png`)).message).toBe(
-			`'Target URL' is redirected by ${here()} to something that is not a URL [item 0]`,
+			`'Target URL' is redirected by ${here()} to something that is not a URL`,
 		);
+	});
+
+	it.each([
+		['in UTF-8', '/grüße/肖像.png', '/gr%C3%BC%C3%9Fe/%E8%82%96%E5%83%8F.png', '肖像'],
+		['encoded', '/gr%C3%BC%C3%9Fe/ben.png', '/gr%C3%BC%C3%9Fe/ben.png', 'ben'],
+	])('to a path with letters outside ASCII are followed as browsers do: %s', async (_what, to, path, name) => {
+		host.serve('/old.png', { status: 302, headers: { location: asBytes(to) } });
+		host.serve(path, { body: target });
+		const { items } = await run({ targetUrl: `${host.url}/old.png` });
+		expect(host.requests.map((request) => request.path)).toEqual(['/old.png', path]);
+		expect(items[0]?.binary?.data?.fileName).toBe(`${name}-merged.jpg`);
+	});
+
+	it('to a path in Latin-1 are followed as browsers do', async () => {
+		host.serve('/old.png', { status: 302, headers: { location: '/grüße.png' } });
+		host.serve('/gr%C3%BC%C3%9Fe.png', { body: target });
+		const { items } = await run({ targetUrl: `${host.url}/old.png` });
+		expect(items[0]?.binary?.data?.fileName).toBe('grüße-merged.jpg');
+	});
+
+	it.each([
+		['scheme', `${'x'.repeat(5_000)}:ben.png`],
+		['host', `http://${'x'.repeat(5_000)}/ben.png`],
+	])('to a %s of thousands of letters are told in few', async (_what, location) => {
+		host.serve('/old.png', { status: 302, headers: { location } });
+		const { message } = await told(`${host.url}/old.png`, { maxRetries: 0 });
+		expect(message).toContain('xxxxx');
+		expect(message.length).toBeLessThan(300);
 	});
 
 	it('in a circle end', async () => {
 		host.serve('/round.png', { status: 302, headers: { location: '/round.png' } });
-		expect((await told(`${host.url}/round.png`)).message).toBe(
-			"'Target URL' is redirected more than 10 times [item 0]",
-		);
+		expect((await told(`${host.url}/round.png`)).message).toBe("'Target URL' is redirected more than 10 times");
 		expect(host.requests).toHaveLength(11);
 	});
 });
@@ -197,8 +254,9 @@ describe('a file that is too large', () => {
 		serveLarge({ 'content-length': 200 * MB });
 		const read = await received(async () => {
 			const { message, description } = await told(`${host.url}/large.png`, { validateImages });
-			expect(message).toBe("'Target URL' has 200 MB, allowed: at most 4 MB [item 0]");
-			expect(description).toContain("Operation 'Resize'");
+			expect(message).toBe("'Target URL' has 209.72 MB, allowed: at most 4.19 MB");
+			expect(description).toContain("Download it with an HTTP Request node, and choose 'Binary File' here");
+			expect(description).toContain("Operation 'Resize', 'Property Name' data,");
 		});
 		expect(read).toBeLessThan(MB / 2);
 	});
@@ -209,7 +267,7 @@ describe('a file that is too large', () => {
 			serveLarge({});
 			const read = await received(async () => {
 				const { message } = await told(`${host.url}/large.png`, { validateImages });
-				expect(message).toBe("'Target URL' has more than 4 MB, allowed: at most 4 MB [item 0]");
+				expect(message).toBe("'Target URL' has more than 4.19 MB, allowed: at most 4.19 MB");
 			});
 			expect(read).toBeGreaterThan(4 * MB);
 			// Node reads 64 kB at a time, and one chunk ahead.
@@ -235,7 +293,7 @@ describe('what is not a picture', () => {
 		host.serve('/share/ben.png', { headers, body });
 		for (const validateImages of [true, false]) {
 			const { message, description } = await told(`${host.url}/share/ben.png`, { validateImages });
-			expect(message).toBe("'Target URL' is a web page, not a picture: use the direct link to the file [item 0]");
+			expect(message).toBe("'Target URL' is a web page, not a picture: use the direct link to the file");
 			expect(description).toContain(`What came from ${here()} is HTML.`);
 		}
 	});
@@ -246,11 +304,15 @@ describe('what is not a picture', () => {
 	});
 
 	it.each<[string, Buffer | string, string]>([
-		['text', 'Hello', 'is not a picture that can be read, allowed: JPEG, PNG or BMP, complete'],
+		[
+			'text',
+			'Hello',
+			'is not a picture that can be read, allowed: JPEG, PNG or BMP that begins with a complete header',
+		],
 		['nothing', '', 'is an empty file, allowed: a JPEG, PNG or BMP picture'],
 	])('meets the same requirements as a binary: %s', async (_what, body, rule) => {
 		host.serve('/ben.png', { body });
-		expect((await told(`${host.url}/ben.png`)).message).toBe(`'Target URL' ${rule} [item 0]`);
+		expect((await told(`${host.url}/ben.png`)).message).toBe(`'Target URL' ${rule}`);
 	});
 
 	it('is refused when it is empty, with the validation off too', async () => {
@@ -261,7 +323,7 @@ describe('what is not a picture', () => {
 	it('is told with the label of its own parameter', async () => {
 		host.serve('/small.png', { body: await portrait('ben', { width: 150, height: 150 }) });
 		const { task } = await run({ templateInputType: 'url', templateUrl: `${host.url}/small.png` });
-		expect(task.error?.message).toMatch(/^'Template URL' is 150 × 150 px, allowed: .* \[item 0\]$/);
+		expect(task.error?.message).toMatch(/^'Template URL' is 150 × 150 px, allowed: .*px$/);
 	});
 });
 
@@ -281,9 +343,7 @@ describe('a host that does not give the file', () => {
 		const { message, description } = await told(
 			`${host.url.replace('//', '//ann:secret@')}/private/ben.png?token=abc#part`,
 		);
-		expect(message).toBe(
-			`'Target URL' could not be downloaded: ${here()} answered with HTTP status ${status} [item 0]`,
-		);
+		expect(message).toBe(`'Target URL' could not be downloaded: ${here()} answered with HTTP status ${status}`);
 		expect(description).toContain(advice);
 		expect(host.requests).toHaveLength(times);
 	});
@@ -306,15 +366,13 @@ describe('a host that does not give the file', () => {
 			response.write(target.subarray(0, 1000), () => response.socket?.destroy());
 		});
 		const { message } = await told(`${host.url}/ben.png`, { maxRetries: 2 });
-		expect(message).toBe(`'Target URL' could not be downloaded: the connection to ${here()} was lost [item 0]`);
+		expect(message).toBe(`'Target URL' could not be downloaded: the connection to ${here()} was lost`);
 		expect(host.requests).toHaveLength(3);
 	});
 
 	it('where nobody listens is told', async () => {
 		const { message, description } = await told('http://127.0.0.1:1/ben.png', { maxRetries: 0 });
-		expect(message).toBe(
-			"'Target URL' could not be downloaded: the connection to 127.0.0.1:1 could not be made [item 0]",
-		);
+		expect(message).toBe("'Target URL' could not be downloaded: the connection to 127.0.0.1:1 could not be made");
 		expect(description).toContain('(ECONNREFUSED)');
 	});
 
@@ -328,7 +386,7 @@ describe('a host that does not give the file', () => {
 		const { message } = await told(`https://127.0.0.1:${port}/ben.png`, { maxRetries: 0 });
 		await new Promise<void>((resolve) => server.close(resolve));
 		expect(message).toBe(
-			`'Target URL' could not be downloaded: no secure connection to 127.0.0.1:${port} could be made [item 0]`,
+			`'Target URL' could not be downloaded: no secure connection to 127.0.0.1:${port} could be made`,
 		);
 	});
 
@@ -346,7 +404,7 @@ describe('a host that does not give the file', () => {
 	])('and %s is left after Timeout', async (_what, answer) => {
 		host.serve('/ben.png', answer);
 		const { message, description } = await told(`${host.url}/ben.png?token=abc`, { timeout: 5_000 });
-		expect(message).toBe(`'Target URL' did not arrive within 5000 ms from ${here()} [item 0]`);
+		expect(message).toBe(`'Target URL' did not arrive within 5000 ms from ${here()}`);
 		expect(description).toContain("'Timeout'");
 		expect(host.requests).toHaveLength(1);
 		expect(clock.now()).toBe(5_000);
@@ -364,6 +422,66 @@ describe('a host that does not give the file', () => {
 		await gone;
 		expect(host.requests).toHaveLength(1);
 		expect(simulator.requests).toHaveLength(0);
+	});
+
+	it.each<[what: string, answer: Parameters<Site['serve']>[1], code: string, visitorMessage: string]>([
+		[
+			'has no such file',
+			{ status: 404 },
+			'ERROR_FILE_DOWNLOAD_FAILED',
+			'could not be opened by its link. Please check the link, or upload the picture instead.',
+		],
+		[
+			'is out of order',
+			{ status: 503 },
+			'ERROR_FILE_DOWNLOAD_FAILED',
+			'could not be opened by its link. Please try again later, or upload the picture instead.',
+		],
+		[
+			'hangs',
+			() => setTimeout(() => clock.expire(), 20),
+			'ERROR_FILE_DOWNLOAD_TIMEOUT',
+			'could not be opened by its link. Please try again later, or upload the picture instead.',
+		],
+		[
+			'gives a page',
+			{ body: '<html>' },
+			'UNSUPPORTED_FILE_TYPES',
+			'is a link to a web page. Please check the link, or upload the picture instead.',
+		],
+		[
+			'gives too much',
+			{ headers: { 'content-length': 9_000_000 }, body: target },
+			'FILE_SIZE_EXCEEDS_LIMIT',
+			'has 9 MB. Save it with fewer pixels: at most 4 MB are possible.',
+		],
+	])('and %s: a visitor reads so without its name', async (_what, answer, code, visitorMessage) => {
+		host.serve('/ben.png', answer);
+		const { items } = await run({ options: { maxRetries: 0 } }, { nodeSettings: { onError: 'continueRegularOutput' } });
+		expect(items[0]?.json).toMatchObject({
+			code,
+			visitorMessage: `The portrait whose face is taken ${visitorMessage}`,
+		});
+	});
+
+	it('for a moment fails the pairs of that moment alone', async () => {
+		host.serve('/anna.jpg', (response, index) => {
+			response.writeHead(index < 2 ? 503 : 200).end(template);
+		});
+		const { items } = await run(
+			{
+				templateInputType: 'url',
+				templateUrl: `${host.url}/anna.jpg`,
+				similarity: '={{ $itemIndex / 10 }}',
+				options: { maxRetries: 1, maxConcurrency: 1 },
+			},
+			{ items: Array.from({ length: 4 }, () => ({})), nodeSettings: { onError: 'continueRegularOutput' } },
+		);
+		const failed = items.map(({ json }) => json.error !== undefined);
+		expect(failed.at(-1)).toBe(false);
+		expect(failed.filter(Boolean).length).toBeLessThan(4);
+		expect(host.requests.filter(({ path }) => path === '/anna.jpg')).toHaveLength(3);
+		expect(simulator.requests).toHaveLength(failed.filter((one) => !one).length);
 	});
 
 	it('fails the items of its own link alone', async () => {
@@ -394,17 +512,16 @@ describe('a URL that is none', () => {
 		[{ a: 1 }, 'is not a URL'],
 		['ftp://ann:secret@example.com/ben.png', 'begins with ftp:'],
 		['file:///etc/passwd', 'begins with file:'],
-		['data:image/png;base64,AAAA', 'begins with data:'],
 	])('is refused: %j', async (targetUrl, rule) => {
 		const { message, description } = await told(`={{ ${JSON.stringify(targetUrl)} }}`);
-		expect(message).toBe(`'Target URL' ${rule} [item 0]`);
+		expect(message).toBe(`'Target URL' ${rule}`);
 		expect(description).toContain('beginning with https://');
 		expect(host.requests).toHaveLength(0);
 	});
 
-	it('is refused with its kind, where that is by an expression', async () => {
-		const { task } = await run({ targetInputType: '={{ "link" }}' });
-		expect(task.error?.message).toBe('\'Target Input Type\' must be binary or url, but is "link" [item 0]');
+	it('is refused with its kind, where that is unknown', async () => {
+		const { task } = await run({ targetInputType: 'link' });
+		expect(task.error?.message).toBe('\'Target Input Type\' must be binary or url, but is "link"');
 	});
 });
 
@@ -424,7 +541,7 @@ describe("n8n's own protection of internal addresses (N8N_SSRF_PROTECTION_ENABLE
 		expect(settings.enabled).toBe(false);
 		settings.enabled = true;
 		const { message, description } = await told(`${host.url}/ben.png?token=abc`);
-		expect(message).toBe(`'Target URL' could not be downloaded: this n8n allows no requests to ${here()} [item 0]`);
+		expect(message).toBe(`'Target URL' could not be downloaded: this n8n allows no requests to ${here()}`);
 		expect(description).toContain('ask the administrator of this n8n to allow the address');
 		expect(host.requests).toHaveLength(0);
 	});
@@ -435,7 +552,7 @@ describe("n8n's own protection of internal addresses (N8N_SSRF_PROTECTION_ENABLE
 		const { message } = await told(`${host.url.replace('127.0.0.1', 'localhost')}/old.png`);
 		expect(host.requests).toHaveLength(1);
 		expect(message).toBe(
-			`'Target URL' could not be downloaded: this n8n allows no requests to ${new URL(other.url).host} [item 0]`,
+			`'Target URL' could not be downloaded: this n8n allows no requests to ${new URL(other.url).host}`,
 		);
 		expect(other.requests).toHaveLength(0);
 	});

@@ -9,6 +9,7 @@ import {
 	checkImage,
 	checkNotEmpty,
 	editImageAdvice,
+	editLinkedImageAdvice,
 	imageRequirements,
 	type ImageRole,
 	type Unfit,
@@ -130,7 +131,7 @@ export class InputPictures {
 				: await this.read(source.binary, isSent, validateImages);
 		if ('unfit' in file) return { unfit: [file.unfit] };
 		const { bytes, fileName, byteLength = bytes.length }: ReadFile = file;
-		const howToMend = 'field' in source ? editImageAdvice(source.field) : undefined;
+		const howToMend = 'url' in source ? editLinkedImageAdvice : editImageAdvice(source.field);
 		const unfit = validateImages ? checkImage(role, bytes, byteLength, howToMend) : checkNotEmpty(byteLength);
 		const header = readImageHeader(bytes);
 		if (unfit.length > 0 || !isSent) return { header, byteLength, unfit };
