@@ -68,7 +68,7 @@ describe.each(['continueErrorOutput', 'continueRegularOutput'] as const)('On Err
 			nodeSettings: { onError },
 		});
 		const [failed] = onError === 'continueErrorOutput' ? errorItems : items;
-		expect(failed?.json.error).toBe('AILabTools found no face in a picture');
+		expect(failed?.json.error).toBe('No face was found in one of the two pictures');
 		expect(Object.keys(failed?.binary ?? {})).toEqual(['template']);
 	});
 
@@ -93,7 +93,7 @@ describe.each(['continueErrorOutput', 'continueRegularOutput'] as const)('On Err
 			nodeSettings: { onError },
 		});
 		const [failed] = onError === 'continueErrorOutput' ? errorItems : items;
-		expect(failed?.json.error).toBe('AILabTools found no face in a picture');
+		expect(failed?.json.error).toBe('No face was found in one of the two pictures');
 		expect(Object.keys(Object(failed?.json._files))).toEqual(['template']);
 	});
 });

@@ -289,7 +289,7 @@ test('sizes are told as n8n shows them beside a file', async () => {
 
 test('a picture without a face is for the service to refuse', async () => {
 	const { task } = await run({ target: await faceless() });
-	expect(task.error?.message).toBe('AILabTools found no face in a picture');
+	expect(task.error?.message).toBe('No face was found in one of the two pictures');
 	expect(task.error?.description).toContain('AILabTools says: “No face detected in the file.”');
 	expect(simulator.requests).toHaveLength(1);
 });
