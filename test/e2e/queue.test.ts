@@ -114,6 +114,26 @@ describe(`n8n ${NEWEST_N8N} in queue mode`, () => {
 		expect((await lab.read(picture?.binary?.data)).subarray(0, 2)).toEqual(Buffer.from([0xff, 0xd8]));
 	}, 120_000);
 
+	it('stores a picture in PostgreSQL whose portrait has a name of 250 characters', async () => {
+		const name = 'x'.repeat(246);
+		await lab.provide(`long/${name}.png`, await portrait('long', { width: 240, height: 240 }));
+		lab.simulator.reset();
+		const execution = await lab.run(
+			chain('Long', [
+				node('Start', 'n8n-nodes-base.manualTrigger'),
+				readFiles('Template', join(lab.files, 'template.jpg'), 'template'),
+				readFiles('Targets', join(lab.files, 'long/*.png'), 'target'),
+				mergePortraits({}),
+			]),
+		);
+		const [item] = execution.items(MERGE);
+		expect(item?.binary?.data).toMatchObject({
+			id: expect.stringMatching(/^database:/),
+			fileName: `${'x'.repeat(81)}-merged.jpg`,
+		});
+		expect(lab.simulator.requests).toHaveLength(1);
+	}, 60_000);
+
 	it('gives up the executions of a killed worker, re-runs none of them, and merges nothing twice', async () => {
 		const before = new Set((await executions()).map(({ id }) => id));
 		const startedBefore = startedBy(0).length;
