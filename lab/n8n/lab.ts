@@ -1,11 +1,13 @@
 /** All that an end-to-end test needs around it: n8n with the packed package, the simulator, a credential, a user. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ExecutionStatus, IBinaryData, INodeExecutionData, IRunExecutionData, ITaskData } from 'n8n-workflow';
 
+import { readImageHeader } from '../../nodes/MergePortraits/pictures/imageHeader';
+import { sha256, type RecordedFile } from '../simulator/exchange';
 import { SIMULATOR_KEY, startSimulator, type SimulatorOptions } from '../simulator/simulator';
 import { onFailure } from './evidence';
 import { installShown, NEWEST_N8N, type N8nVersion } from './installation';
@@ -57,6 +59,13 @@ export async function openLab(options: LabOptions) {
 			tarball,
 			env: { N8N_RESTRICT_FILE_ACCESS_TO: files, ...env, ...settings },
 		});
+
+	/** Names of pictures, by what tells them from others. */
+	const provided = new Map<string, string>();
+	const signs = (bytes: Buffer) => {
+		const { width, height } = readImageHeader(bytes) ?? {};
+		return [sha256(bytes), ...(width === undefined ? [] : [`${width} × ${height}`])];
+	};
 
 	const simulator = await startSimulator(simulatorOptions);
 	const owner: Owner = { email: 'owner@example.com', password: `Lab1${randomBytes(8).toString('hex')}` };
@@ -202,6 +211,16 @@ export async function openLab(options: LabOptions) {
 			const file = join(files, path);
 			await mkdir(resolve(file, '..'), { recursive: true });
 			await writeFile(file, bytes);
+			for (const sign of signs(bytes)) provided.set(sign, basename(path));
+		},
+
+		/**
+		 * The name under which a picture was provided that a request sent, since no name is sent: known by its bytes, or by its
+		 * measures where Edit Image has written it anew.
+		 */
+		nameOf(sent: RecordedFile | undefined): string | undefined {
+			const [exact = '', like = ''] = signs(sent?.bytes ?? Buffer.alloc(0));
+			return provided.get(exact) ?? provided.get(like);
 		},
 
 		async written(path: string): Promise<Buffer> {

@@ -70,8 +70,8 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 	const merges = (): RecordedRequest[] => lab.simulator.requests.filter(({ status }) => status === 200);
 	/** By the name of the target's file, what the service made of it. */
 	const results = () =>
-		new Map(merges().map(({ files, resultSha256 }) => [files.image_target?.fileName, resultSha256]));
-	const sent = () => lab.simulator.requests.map(({ files }) => files.image_target?.fileName).sort();
+		new Map(merges().map(({ files, resultSha256 }) => [lab.nameOf(files.image_target), resultSha256]));
+	const sent = () => lab.simulator.requests.map(({ files }) => lab.nameOf(files.image_target)).sort();
 
 	/** An example as it is in n8n after the import. */
 	const importedExamples = new Map<string, Promise<Example>>();
@@ -272,7 +272,7 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 			await submit();
 			const picture = page.getByAltText('The merged portrait');
 			await picture.waitFor();
-			const own = { width: SIDE.width, sha256: results().get('me.png') };
+			const own = { width: SIDE.width, sha256: first(merges(), 'merge').resultSha256 };
 			expect(await shown(picture)).toEqual(own);
 			await page.screenshot({ path: join(SCREENSHOT_FOLDER, 'show-on-page.png') });
 			const link = page.getByRole('link', { name: 'Save the picture' });
@@ -333,7 +333,7 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 			await say('Put my face into the template, please');
 			const picture = page.getByAltText('merged portrait').last();
 			await picture.waitFor();
-			expect(await shown(picture)).toEqual({ width: SIDE.width, sha256: results().get('me.png') });
+			expect(await shown(picture)).toEqual({ width: SIDE.width, sha256: first(merges(), 'merge').resultSha256 });
 			expect(merges().map(({ fields }) => fields.source_similarity)).toEqual(['0.8']);
 			await picture.evaluate((element: { scrollIntoView(to: object): void }) =>
 				element.scrollIntoView({ block: 'end' }),
@@ -362,7 +362,7 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 			await say(`And this one: ${host.url}/ben.png`);
 			await editor.page.getByAltText('merged portrait').nth(2).waitFor();
 			const picture = editor.page.getByAltText('merged portrait').last();
-			expect(await shown(picture)).toEqual({ width: SIDE.width, sha256: results().get('ben.png') });
+			expect(await shown(picture)).toEqual({ width: SIDE.width, sha256: first(merges(), 'merge').resultSha256 });
 		});
 
 		it('tells what to do about a dead link', async () => {
@@ -376,10 +376,12 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 	it('nightly-batch merges what is new each night, and reports what was not merged', async () => {
 		const names = Array.from({ length: 50 }, (_, index) => `portrait-${String(index + 1).padStart(2, '0')}.png`);
 		const bad = names.filter((_name, index) => [6, 22, 40].includes(index));
+		const sizeOf = (name = '') => ({ ...SIDE, width: SIDE.width + 2 + names.indexOf(name) });
 		const folder = await provide('nightly', { 'template.jpg': 'Template' });
-		for (const [index, name] of names.entries()) {
-			// Each of another size: the node sends two that are the same only once.
-			const picture = bad.includes(name) ? await faceless({ ...SIDE, width: 240 + index }) : await portrait(name, SIDE);
+		for (const name of names) {
+			// Each of another size, which tells it after Edit Image, too.
+			const side = sizeOf(name);
+			const picture = bad.includes(name) ? await faceless(side) : await portrait(name, side);
 			await lab.provide(`nightly/portraits/${name}`, picture);
 		}
 		const broken = 'portrait-51.heic';
@@ -434,12 +436,12 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 		expect(await files(/-merged\.jpg$/)).toHaveLength(47);
 
 		// A night of another trouble is no reason to give up a portrait.
-		await lab.provide(`nightly/portraits/${bad[0]}`, await portrait(first(bad, 'bad portrait'), SIDE));
+		await lab.provide(`nightly/portraits/${bad[0]}`, await portrait(first(bad, 'bad portrait'), sizeOf(bad[0])));
 		await night(() => ({ kind: 'status', status: 401, code: 'ERROR_USER_NOT_EXISTS' }));
 		expect(sent()).toEqual([bad[0]]);
 		expect(await files(/-merged\.jpg$/)).toHaveLength(47);
 
-		for (const name of bad) await lab.provide(`nightly/portraits/${name}`, await portrait(name, SIDE));
+		for (const name of bad) await lab.provide(`nightly/portraits/${name}`, await portrait(name, sizeOf(name)));
 		await night();
 		expect(sent()).toEqual(bad);
 		expect(await files(/-merged\.jpg$/)).toHaveLength(50);
@@ -448,7 +450,7 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 		expect(sent()).toEqual([]);
 
 		// Another picture under a known name is new.
-		await lab.provide(`nightly/portraits/${good[0]}`, await portrait('Portrait 51', SIDE));
+		await lab.provide(`nightly/portraits/${good[0]}`, await portrait('Portrait 51', sizeOf(good[0])));
 		await night();
 		expect(sent()).toEqual([good[0]]);
 
@@ -566,11 +568,12 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 		expect(lines.join()).not.toMatch(/\[item/);
 	});
 
-	/** Puts portraits, each with its seed, in a folder that nodes may read. Gives the folder. */
+	/** Puts portraits, each with its seed and of another width, in a folder that nodes may read. Gives the folder. */
 	async function provide(folder: string, portraits: Record<string, string>): Promise<string> {
-		for (const [path, seed] of Object.entries(portraits)) {
+		for (const [index, [path, seed]] of Object.entries(portraits).entries()) {
 			const format = path.endsWith('.jpg') ? ('jpeg' as const) : ('png' as const);
-			await lab.provide(join(folder, path), await portrait(seed, { ...SIDE, format }));
+			const width = SIDE.width + 1 + index;
+			await lab.provide(join(folder, path), await portrait(seed, { ...SIDE, width, format }));
 		}
 		return join(lab.files, folder);
 	}

@@ -49,7 +49,7 @@ describe('large-batches in queue mode', () => {
 
 		expect(lab.simulator.requests).toHaveLength(PORTRAITS);
 		for (const { files, resultSha256 } of lab.simulator.requests) {
-			const written = await lab.written(String(files.image_target?.fileName).replace('.png', '-merged.jpg'));
+			const written = await lab.written(String(lab.nameOf(files.image_target)).replace('.png', '-merged.jpg'));
 			expect(sha256(written)).toBe(resultSha256);
 		}
 		const reports = (await readdir(lab.files)).filter((name) => name.endsWith('-report.csv'));

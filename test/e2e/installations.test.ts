@@ -71,7 +71,7 @@ describe.each(N8N_VERSIONS)('n8n %s', (version) => {
 
 	const isMerged = ({ binary }: INodeExecutionData) => binary?.data !== undefined;
 	const requestOf = (target: string): RecordedRequest | undefined =>
-		lab.simulator.requests.find(({ files, status }) => status === 200 && files.image_target?.fileName === target);
+		lab.simulator.requests.find(({ files, status }) => status === 200 && lab.nameOf(files.image_target) === target);
 	/** The names of the items whose picture is not the one that the simulator made of their own target. */
 	const mismatched = async (items: INodeExecutionData[]): Promise<unknown[]> => {
 		const pictures = await Promise.all(items.map(async ({ binary }) => sha256(await lab.read(binary?.data))));
@@ -302,7 +302,7 @@ describe.each(N8N_VERSIONS)('n8n %s', (version) => {
 	describe('a 404', () => {
 		it("of AILabTools about a pair's face is that pair's: the other five are merged", async () => {
 			lab.simulator.setFault(({ files }) =>
-				files.image_target?.fileName === 'deniz.png'
+				lab.nameOf(files.image_target) === 'deniz.png'
 					? { kind: 'status', status: 404, code: 'ERROR_FACE_NOT_FOUND' }
 					: undefined,
 			);
@@ -344,7 +344,7 @@ describe.each(N8N_VERSIONS)('n8n %s', (version) => {
 		const refuseOnce = () => {
 			let left = 1;
 			lab.simulator.setFault(({ files }) =>
-				files.image_target?.fileName === 'deniz.png' && left-- > 0
+				lab.nameOf(files.image_target) === 'deniz.png' && left-- > 0
 					? { kind: 'status', status: 422, code: 'ERROR_NO_FACE_IN_FILE' }
 					: undefined,
 			);
