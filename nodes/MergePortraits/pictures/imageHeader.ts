@@ -87,6 +87,8 @@ function attempt<T>(read: () => T): T | undefined {
 	}
 }
 
+type Range = [from: number, to: number];
+
 const part = ({ buffer, byteOffset, byteLength }: Buffer | DataView, from = 0, to = byteLength) =>
 	new DataView(buffer, byteOffset + from, Math.min(to, byteLength) - from);
 
@@ -100,7 +102,7 @@ const EXIF = name('Exif');
  * cameras and editors write wrong lengths; a marker that has no place before the frame ends the search. ITU-T T.81, annex B.
  */
 function measureJpeg(view: DataView): Measures | undefined {
-	let exif: [from: number, to: number] | undefined;
+	let exif: Range | undefined;
 	for (let at = 2; ; ) {
 		while (view.getUint8(at) !== 0xff) at++;
 		while (view.getUint8(at) === 0xff) at++;
@@ -110,14 +112,13 @@ function measureJpeg(view: DataView): Measures | undefined {
 		if (marker >= 0xc0 && marker <= 0xc2) {
 			const components = view.getUint8(at + 7);
 			if (length !== 8 + 3 * components) return undefined;
-			const orientation = attempt(() => exif && readDirectory(part(view, ...exif)).orientation);
 			const [height, width] = [view.getUint16(at + 3), view.getUint16(at + 5)];
-			return { width, height, greyscale: components === 1, orientation };
+			return { width, height, greyscale: components === 1, orientation: orientationIn(view, exif) };
 		}
 		if (!hasSegment(marker)) return undefined;
 		const isExif = marker === 0xe1 && view.getUint32(at + 2) === EXIF && view.getUint16(at + 6) === 0;
 		if (isExif) exif ??= [at + 8, at + length];
-		at += Math.max(2, length);
+		at += length;
 	}
 }
 
@@ -128,20 +129,22 @@ const standsAlone = (marker: number) => marker <= 0x01 || (marker >= 0xd0 && mar
 const hasSegment = (marker: number) =>
 	(marker >= 0xe0 && marker <= 0xef) || [0xc4, 0xcc, 0xdb, 0xdc, 0xdd, 0xfe].includes(marker);
 
-const [IHDR, PNG_EXIF, IDAT] = [name('IHDR'), name('eXIf'), name('IDAT')];
+const [IHDR, PNG_EXIF] = [name('IHDR'), name('eXIf')];
 
 /** PNG specification, 5.3 and 11.2.1: each chunk has its length (4), its type (4), its data and a checksum (4). */
 function measurePng(view: DataView): Measures | undefined {
 	if (view.getUint32(12) !== IHDR) return undefined;
-	const colourType = view.getUint8(25);
-	let orientation: number | undefined;
+	let exif: Range | undefined;
 	for (let at = 33; at + 8 <= view.byteLength; at += 12 + view.getUint32(at)) {
-		const type = view.getUint32(at + 4);
-		if (type === PNG_EXIF) orientation = attempt(() => readDirectory(part(view, at + 8)).orientation);
-		if (type === PNG_EXIF || type === IDAT) break;
+		if (view.getUint32(at + 4) === PNG_EXIF) exif ??= [at + 8, at + 8 + view.getUint32(at)];
 	}
-	const greyscale = colourType === 0 || colourType === 4;
-	return { width: view.getUint32(16), height: view.getUint32(20), greyscale, orientation };
+	const greyscale = [0, 4].includes(view.getUint8(25));
+	return {
+		width: view.getUint32(16),
+		height: view.getUint32(20),
+		greyscale,
+		orientation: orientationIn(view, exif),
+	};
 }
 
 /** The header that OS/2 began with has 12 bytes, Windows' and its successors have 16 to 124; a negative height is top down. */
@@ -231,6 +234,9 @@ function measureTiff(view: DataView): Measures {
 }
 
 const [SHORT, LONG] = [3, 4];
+
+const orientationIn = (view: DataView, exif: Range | undefined) =>
+	attempt(() => exif && readDirectory(part(view, ...exif)).orientation);
 
 /** The first directory of a TIFF, which EXIF has as well. TIFF 6.0, section 2. */
 function readDirectory(view: DataView) {
