@@ -123,6 +123,10 @@ const evilFiles: Array<[name: string, bytes: Buffer]> = [
 	['a PNG in the wrapping of another system', png('CgBI', 300, 300)],
 	['PNG chunks without data to the end of the file', repeated(png('IHDR', 300, 300), Array<number>(12).fill(0))],
 	[
+		'PNG chunks that each claim to be EXIF to the end of the file',
+		repeated(png('IHDR', 300, 300), [...u32(14), ...text('eXIfMM\0*'), ...u32(8), 0xff, 0xff, ...u32(0), ...u32(0)]),
+	],
+	[
 		'a PNG chunk of 4294967295 bytes',
 		Buffer.concat([png('IHDR', 300, 300), Buffer.from([...u32(0xffffffff), ...text('tEXt')])]),
 	],

@@ -201,6 +201,12 @@ describe('the way up', () => {
 	});
 
 	const turned = [ORIENTATION, 3, 1, 6];
+
+	it('is the first of two', () => {
+		const content = tiff('II', [turned, [ORIENTATION, 3, 1, 1]]);
+		expect(readImageHeader(jpeg(exif(content)))?.orientation).toBe(6);
+	});
+
 	it.each<[what: string, content: number[]]>([
 		['nothing', []],
 		['no byte order', text('XX\0*\0\0\0\x08\0\0')],

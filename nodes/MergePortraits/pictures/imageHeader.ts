@@ -16,8 +16,8 @@ export interface ImageHeader {
 	pixels?: number;
 	/** Whether the file stores brightness only: a JPEG with one component, a PNG of colour type 0 or 4. */
 	greyscale: boolean;
-	/** EXIF's, 1 to 8, of a JPEG, PNG or TIFF. */
-	orientation?: number;
+	/** EXIF's, 1 to 8, of a JPEG, PNG or TIFF; 1 where there is none. */
+	orientation: number;
 	/** Whether the pixels are stored the way up in which they are shown; one that is only mirrored counts as upright. */
 	upright: boolean;
 }
@@ -28,7 +28,7 @@ export interface ImageHeader {
  */
 export const HEAD_BYTES = 256 * 1024;
 
-type Measures = Omit<ImageHeader, 'format' | 'greyscale' | 'upright'> & { greyscale?: boolean };
+type Measures = Partial<Omit<ImageHeader, 'format' | 'upright'>>;
 
 interface ReadableFormat extends ImageFormat {
 	start: RegExp;
@@ -87,20 +87,22 @@ function attempt<T>(read: () => T): T | undefined {
 	}
 }
 
+type Range = [from: number, to: number];
+
 const part = ({ buffer, byteOffset, byteLength }: Buffer | DataView, from = 0, to = byteLength) =>
 	new DataView(buffer, byteOffset + from, Math.min(to, byteLength) - from);
 
-/** Four letters that name a part of a file, as the number that they are there. */
-const name = (letters: string) => Buffer.from(letters, 'latin1').readUInt32BE();
+/** Four letters that say what a part of a file is, as the number that they are there. */
+const fourCC = (letters: string) => Buffer.from(letters, 'latin1').readUInt32BE();
 
-const EXIF = name('Exif');
+const EXIF = fourCC('Exif');
 
 /**
  * Goes from marker to marker to the frame header, as libjpeg does: what is no marker between two segments is skipped, because
  * cameras and editors write wrong lengths; a marker that has no place before the frame ends the search. ITU-T T.81, annex B.
  */
 function measureJpeg(view: DataView): Measures | undefined {
-	let exif: [from: number, to: number] | undefined;
+	let exif: Range | undefined;
 	for (let at = 2; ; ) {
 		while (view.getUint8(at) !== 0xff) at++;
 		while (view.getUint8(at) === 0xff) at++;
@@ -110,14 +112,13 @@ function measureJpeg(view: DataView): Measures | undefined {
 		if (marker >= 0xc0 && marker <= 0xc2) {
 			const components = view.getUint8(at + 7);
 			if (length !== 8 + 3 * components) return undefined;
-			const orientation = attempt(() => exif && readDirectory(part(view, ...exif)).orientation);
 			const [height, width] = [view.getUint16(at + 3), view.getUint16(at + 5)];
-			return { width, height, greyscale: components === 1, orientation };
+			return { width, height, greyscale: components === 1, orientation: orientationIn(view, exif) };
 		}
 		if (!hasSegment(marker)) return undefined;
 		const isExif = marker === 0xe1 && view.getUint32(at + 2) === EXIF && view.getUint16(at + 6) === 0;
 		if (isExif) exif ??= [at + 8, at + length];
-		at += Math.max(2, length);
+		at += length;
 	}
 }
 
@@ -128,20 +129,18 @@ const standsAlone = (marker: number) => marker <= 0x01 || (marker >= 0xd0 && mar
 const hasSegment = (marker: number) =>
 	(marker >= 0xe0 && marker <= 0xef) || [0xc4, 0xcc, 0xdb, 0xdc, 0xdd, 0xfe].includes(marker);
 
-const [IHDR, PNG_EXIF, IDAT] = [name('IHDR'), name('eXIf'), name('IDAT')];
+const [IHDR, PNG_EXIF] = ['IHDR', 'eXIf'].map(fourCC);
 
 /** PNG specification, 5.3 and 11.2.1: each chunk has its length (4), its type (4), its data and a checksum (4). */
 function measurePng(view: DataView): Measures | undefined {
 	if (view.getUint32(12) !== IHDR) return undefined;
-	const colourType = view.getUint8(25);
-	let orientation: number | undefined;
+	let exif: Range | undefined;
 	for (let at = 33; at + 8 <= view.byteLength; at += 12 + view.getUint32(at)) {
-		const type = view.getUint32(at + 4);
-		if (type === PNG_EXIF) orientation = attempt(() => readDirectory(part(view, at + 8)).orientation);
-		if (type === PNG_EXIF || type === IDAT) break;
+		if (view.getUint32(at + 4) === PNG_EXIF) exif ??= [at + 8, at + 8 + view.getUint32(at)];
 	}
-	const greyscale = colourType === 0 || colourType === 4;
-	return { width: view.getUint32(16), height: view.getUint32(20), greyscale, orientation };
+	const [width, height] = [view.getUint32(16), view.getUint32(20)];
+	const greyscale = [0, 4].includes(view.getUint8(25));
+	return { width, height, greyscale, orientation: orientationIn(view, exif) };
 }
 
 /** The header that OS/2 began with has 12 bytes, Windows' and its successors have 16 to 124; a negative height is top down. */
@@ -152,7 +151,7 @@ function measureBmp(view: DataView): Measures | undefined {
 	return { width: view.getInt32(18, true), height: Math.abs(view.getInt32(22, true)) };
 }
 
-const [LOSSY, LOSSLESS, EXTENDED] = [name('VP8 '), name('VP8L'), name('VP8X')];
+const [LOSSY, LOSSLESS, EXTENDED] = ['VP8 ', 'VP8L', 'VP8X'].map(fourCC);
 
 /** WebP container specification, RFC 9649: sizes are stored less one, but not those of a lossy picture. */
 function measureWebp(view: DataView): Measures | undefined {
@@ -200,14 +199,7 @@ function framePixels(view: DataView): number {
 	return pixels;
 }
 
-const ISPE = name('ispe');
-
-/** Boxes that hold the others which lead to a size, and how many bytes come before those. */
-const HEIF_CONTAINERS = new Map([
-	[name('meta'), 12],
-	[name('iprp'), 8],
-	[name('ipco'), 8],
-]);
+const [META, IPRP, IPCO, ISPE] = ['meta', 'iprp', 'ipco', 'ispe'].map(fourCC);
 
 /** The largest of a file's pictures: thumbnails and tiles have sizes too. ISO/IEC 14496-12, 4.2; ISO/IEC 23008-12, 6.5.3. */
 function measureHeif(view: DataView): Measures | undefined {
@@ -220,7 +212,8 @@ function measureHeif(view: DataView): Measures | undefined {
 		}
 		// It goes on to the end, or is longer than a file that can be taken.
 		if (size < 8) break;
-		at += HEIF_CONTAINERS.get(type) ?? size;
+		// The boxes that lead to a size stand within these three; the first has a version and flags.
+		at += type === META ? 12 : type === IPRP || type === IPCO ? 8 : size;
 	}
 	return largest;
 }
@@ -232,13 +225,17 @@ function measureTiff(view: DataView): Measures {
 
 const [SHORT, LONG] = [3, 4];
 
+const orientationIn = (view: DataView, exif: Range | undefined) =>
+	attempt(() => exif && readDirectory(part(view, ...exif)).orientation);
+
 /** The first directory of a TIFF, which EXIF has as well. TIFF 6.0, section 2. */
 function readDirectory(view: DataView) {
 	const isLittleEndian = view.getUint8(0) === 0x49;
 	const u16 = (at: number) => view.getUint16(at, isLittleEndian);
 	const u32 = (at: number) => view.getUint32(at, isLittleEndian);
 	// BigTIFF has another number here, and another layout.
-	const start = u16(2) === 42 ? u32(4) : view.byteLength;
+	if (u16(2) !== 42) return {};
+	const start = u32(4);
 	const end = start + 2 + 12 * u16(start);
 	const values = new Map<number, number>();
 	for (let at = start + 2; at + 12 <= Math.min(end, view.byteLength); at += 12) {
@@ -247,7 +244,8 @@ function readDirectory(view: DataView) {
 		// libtiff takes the first of several, too.
 		if (!values.has(tag)) values.set(tag, count === 1 ? value : 0);
 	}
-	const [width, height, orientation = 0] = [256, 257, 274].map((tag) => values.get(tag));
+	const [width, height, given = 0] = [256, 257, 274].map((tag) => values.get(tag));
+	const orientation = given >= 1 && given <= 8 ? given : undefined;
 	const isLast = end + 4 <= view.byteLength && u32(end) === 0;
-	return { width, height, orientation: orientation >= 1 && orientation <= 8 ? orientation : undefined, isLast };
+	return { width, height, orientation, isLast };
 }
