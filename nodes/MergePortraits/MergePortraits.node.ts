@@ -66,7 +66,8 @@ export class MergePortraits implements INodeType {
 		outputs: [NodeConnectionTypes.Main],
 		usableAsTool: true,
 		builderHint,
-		credentials: [{ name: 'aiLabToolsApi', required: true, displayOptions: { show: { operation: ['merge'] } } }],
+		// Hidden rather than shown: where workflows leave defaults out, the editor still finds that a credential is needed.
+		credentials: [{ name: 'aiLabToolsApi', required: true, displayOptions: { hide: { operation: ['check'] } } }],
 		properties,
 	};
 
