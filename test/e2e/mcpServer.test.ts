@@ -55,7 +55,7 @@ describe(`MCP Server Trigger in n8n ${NEWEST_N8N}`, () => {
 		const [{ description, inputSchema } = { description: '', inputSchema: {} }] = tools;
 		expect(description).toContain('Puts the face of the target portrait into the template picture');
 		expect(inputSchema.properties).toMatchObject({
-			target_url: { type: 'string', description: expect.stringContaining('gives its face') },
+			target_url: { type: 'string', description: expect.stringContaining('whose face is taken') },
 			template_url: { type: 'string', description: expect.stringContaining('receives the face') },
 			similarity: { type: 'number' },
 		});

@@ -203,7 +203,7 @@ export const properties: INodeProperties[] = [
 	},
 	...pictureProperties(
 		'target',
-		'the portrait that gives its face',
+		'the portrait whose face is taken',
 		'Can also be an expression that gives a picture of another node, such as {{ $("Read target").item.binary.data }}, its Base64 text or a data URL. The portrait must be in colour.',
 	),
 	...pictureProperties(
