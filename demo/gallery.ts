@@ -60,6 +60,8 @@ async function strips(): Promise<Record<string, LabelledPicture[][]>> {
 		'show-on-page-out': [[similar]],
 		'chat-agent-in': [[...pair, await card('chat', 'Put my face into your picture.')]],
 		'chat-agent-out': [[one]],
+		'mcp-server-in': [[...pair, await card('model', 'Merge these two, please.')]],
+		'mcp-server-out': [[one]],
 		'credits-alert-in': [[await card('balance', '799 credits')]],
 		'credits-alert-out': [[await card('e-mail', '799 left,\n800 needed')]],
 	};

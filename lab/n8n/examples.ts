@@ -59,6 +59,7 @@ const CREDENTIAL_TYPES: Record<string, string> = {
 	'n8n-nodes-base.s3': 's3',
 	'n8n-nodes-base.webhook': 'httpHeaderAuth',
 	'@n8n/n8n-nodes-langchain.lmChatOpenAi': 'openAiApi',
+	'@n8n/n8n-nodes-langchain.mcpTrigger': 'httpBearerAuth',
 };
 
 /** An HTTP Request node names the type in its parameters. Check needs none. */

@@ -25,27 +25,40 @@ const builderHint: IBuilderHint = {
 		{ nodeType: 'n8n-nodes-base.readWriteFile', relationHint: 'Reads a picture into the field data' },
 		{
 			nodeType: 'n8n-nodes-base.editImage',
-			relationHint: 'Makes any photo fit: resize to 2048, onlyIfLarger, format jpeg',
+			relationHint:
+				'Makes other photos fit: resize to 2048, onlyIfLarger, format jpeg. What strangers upload only where operation check gives pictureCheck.canBeMadeFit',
 		},
 	],
 	extraTypeDefContent: [
 		{
-			content: `Output, one item for each input item with its json and files:
-- merged: json.mergePortraits = { requestId, logId, similarity, attempts, reused, downloadUrl (with options.downloadLink) }, and the picture in binary field outputBinaryPropertyName. It has no error.
-- not merged, with an onError that continues: json.error, description, visitorMessage, code. It has no picture in that field.
-- as an agent's tool (mergePortraitsTool): only { downloadUrl, fileName, mimeType, width, height, similarity } or { error }, at the top of json. The model reaches no file: give it targetInputType 'url' with fromAi, or an expression on the node that has the upload.
+			content: `Output, one item for each input item, with its json and files:
+- merged: json.mergePortraits = { requestId, logId, similarity, attempts, reused, downloadUrl (with options.downloadLink) }, and the picture in the binary field outputBinaryPropertyName. It has no error.
+- not merged, where onError continues: json.error, description, visitorMessage, code. It has no picture in that field.
+- as an agent's tool (mergePortraitsTool): only { downloadUrl, fileName, mimeType, width, height, similarity } or { error }, at the top of json. A model reaches no file: give the tool a URL with fromAi, or an expression on the node that has the upload, such as expr('{{ $("Chat").first().binary.data0 }}').
 <patterns>
-<pattern title="Many portraits, one template">
-readTemplate.to(readPortraits).to(merge) // each writes data; the template is fetched by its node's name
-merge: { targetBinaryPropertyName: 'data', templateBinaryPropertyName: expr('{{ $("Read template").first().binary.data }}') }
+<pattern title="A form whose last page shows the picture, or says what is wrong">
+const mergePortraits = node({ // merge is a name of the SDK
+  type: 'n8n-nodes-merge-portraits.mergePortraits',
+  version: 1,
+  config: {
+    name: 'Merge Portraits',
+    onError: 'continueErrorOutput',
+    parameters: { operation: 'merge', targetBinaryPropertyName: 'Your_photo', templateBinaryPropertyName: 'Celebrity_photo', options: { downloadLink: '1h' } },
+    credentials: { aiLabToolsApi: newCredential('AILabTools API') }
+  },
+  output: [{ mergePortraits: { downloadUrl: 'https://example.com/merged' }, visitorMessage: 'No face was found.' }]
+});
+formTrigger.to(mergePortraits.onError(sorryPage).to(picturePage)) // both n8n-nodes-base.form, operation completion
+// picturePage: completionMessage: expr('<img src="{{ $json.mergePortraits.downloadUrl }}" width="100%">')
+// sorryPage: completionMessage: expr('{{ $json.visitorMessage }}')
 </pattern>
-<pattern title="Base64 in a webhook's body">
-merge: { targetBinaryPropertyName: expr('{{ $json.body.photo }}') } // Base64 text or a data URL
+<pattern title="A folder of portraits, one template for all">
+readTemplate.to(readPortraits).to(mergePortraits.to(savePicture)) // reading puts a file into the field data
+// targetBinaryPropertyName: 'data', templateBinaryPropertyName: expr('{{ $("Read Template").first().binary.data }}')
+// savePicture: fileName: expr('/merged/{{ $binary.data.fileName }}'), no two files of a batch have the same name
 </pattern>
-<pattern title="A form's last page that shows the picture">
-merge: { options: { downloadLink: '1h' } }
-form: { operation: 'completion', completionTitle: 'Your picture', completionMessage: expr('<img src="{{ $json.mergePortraits.downloadUrl }}" width="100%">') }
-merge.onError(formThatShows) // completionMessage: expr('{{ $json.visitorMessage }}')
+<pattern title="Base64 text or a data URL in a webhook's body">
+// targetBinaryPropertyName: expr('{{ $json.body.photo }}')
 </pattern>
 </patterns>`,
 		},
@@ -66,7 +79,8 @@ export class MergePortraits implements INodeType {
 		outputs: [NodeConnectionTypes.Main],
 		usableAsTool: true,
 		builderHint,
-		credentials: [{ name: 'aiLabToolsApi', required: true, displayOptions: { show: { operation: ['merge'] } } }],
+		// Hidden rather than shown: where workflows leave defaults out, the editor still finds that a credential is needed.
+		credentials: [{ name: 'aiLabToolsApi', required: true, displayOptions: { hide: { operation: ['check'] } } }],
 		properties,
 	};
 

@@ -28,6 +28,7 @@ const EXAMPLES = [
 	'form-to-picture',
 	'show-on-page',
 	'chat-agent',
+	'mcp-server',
 	'nightly-batch',
 	'to-storage',
 	'to-email',
@@ -54,7 +55,8 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 		counterparts = await startCounterparts(join(lab.folder, 'storage'));
 		({ mailbox, storage } = counterparts);
 		const chatModel = { ...CHAT_CREDENTIAL, data: model.credential };
-		for (const credential of [...counterparts.credentials, chatModel])
+		const bearer = { id: 'token', name: 'Token', type: 'httpBearerAuth', data: { token: 'token' } };
+		for (const credential of [...counterparts.credentials, chatModel, bearer])
 			credentials.push(await lab.call<Credential>('POST', '/credentials', credential));
 		editor = await openEditor(lab.server, lab.owner);
 	}, 900_000);

@@ -121,7 +121,7 @@ export type InputType = 'binary' | 'url';
 
 /** What somebody who cannot look into the input panel has to know of the fields that uploads come in. */
 const uploadHint =
-	'An upload is in the field that a form names by its label, each character but letters, digits and _ replaced by _ (Your photo: Your_photo), a webhook by the part of the form data, and a chat data0, data1 and so on.';
+	'An upload is in the field that a form names by fieldName, or else by its label with each character but letters, digits and _ replaced by _ (Your photo: Your_photo), a webhook by the part of the form data, and a chat data0, data1 and so on.';
 
 /** Where one picture comes from: the choice, and the parameter for each. */
 function pictureProperties(role: ImageRole, picture: string, fieldDescription: string): INodeProperties[] {
@@ -203,7 +203,7 @@ export const properties: INodeProperties[] = [
 	},
 	...pictureProperties(
 		'target',
-		'the portrait that gives its face',
+		'the portrait whose face is taken',
 		'Can also be an expression that gives a picture of another node, such as {{ $("Read target").item.binary.data }}, its Base64 text or a data URL. The portrait must be in colour.',
 	),
 	...pictureProperties(
