@@ -66,7 +66,7 @@ export class MergePortraits implements INodeType {
 		outputs: [NodeConnectionTypes.Main],
 		usableAsTool: true,
 		builderHint,
-		credentials: [{ name: 'aiLabToolsApi', required: true, displayOptions: { show: { operation: ['merge'] } } }],
+		credentials: [{ name: 'aiLabToolsApi', required: true, displayOptions: { hide: { operation: ['check'] } } }],
 		properties,
 	};
 
