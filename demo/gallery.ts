@@ -56,8 +56,6 @@ async function strips(): Promise<Record<string, LabelledPicture[][]>> {
 		'compare-similarities-out': [
 			await Promise.all(similarities.map(async (value) => await merged(String(value), SHOWN.target, value))),
 		],
-		'show-on-page-in': [[...pair, await card('similarity', '0.8')]],
-		'show-on-page-out': [[similar]],
 		'chat-agent-in': [[...pair, await card('chat', 'Put my face into your picture.')]],
 		'chat-agent-out': [[one]],
 		'mcp-server-in': [[...pair, await card('model', 'Merge these two, please.')]],

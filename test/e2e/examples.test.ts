@@ -1,24 +1,21 @@
 /** Every workflow in `examples`: imported as a user imports it, and run in n8n with real counterparts. */
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { INode, INodeTypeDescription } from 'n8n-workflow';
-import type { Locator } from 'playwright-core';
-import sharp from 'sharp';
 
 import { first } from '../../lab/required';
 import { sha256 } from '../../lab/simulator/exchange';
 import { importInEditor, pictureCanvas, warnings } from '../../lab/n8n/canvas';
 import { applyCredentials, EXAMPLES_FOLDER, readExample, withSettings, type Example } from '../../lab/n8n/examples';
-import { DOCS_IMAGES, openEditor, SCREENSHOT_FOLDER, type Editor } from '../../lab/n8n/editor';
-import { startChatModel, toldOf, type ChatModel } from '../../lab/chatModel';
+import { DOCS_IMAGES, openEditor, type Editor } from '../../lab/n8n/editor';
+import { startChatModel, type ChatModel } from '../../lab/chatModel';
 import { NEWEST_N8N } from '../../lab/n8n/installation';
 import { openLab, type Execution, type Lab } from '../../lab/n8n/lab';
 import type { Credential } from '../../lab/n8n/n8n';
 import { CHAT_CREDENTIAL, CREDENTIAL } from '../../lab/n8n/workflows';
-import { PHOTOS } from '../../lab/photos';
-import { startSite, type Site } from '../../lab/site';
+import { startSite } from '../../lab/site';
 import { faceless, portrait } from '../../lab/portraits';
 import { SIMULATOR_KEY, type RecordedRequest } from '../../lab/simulator/simulator';
 import { BUCKET, startCounterparts, type Counterparts } from '../../lab/counterparts/counterparts';
@@ -26,7 +23,6 @@ import { BUCKET, startCounterparts, type Counterparts } from '../../lab/counterp
 const EXAMPLES = [
 	'first-merge',
 	'form-to-picture',
-	'show-on-page',
 	'chat-agent',
 	'mcp-server',
 	'nightly-batch',
@@ -41,7 +37,6 @@ const SIDE = { width: 240, height: 240 };
 describe(`examples in n8n ${NEWEST_N8N}`, () => {
 	let lab: Lab;
 	let editor: Editor;
-	let host: Site;
 	let model: ChatModel;
 	let counterparts: Counterparts;
 	let mailbox: Counterparts['mailbox'];
@@ -50,7 +45,6 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 
 	beforeAll(async () => {
 		lab = await openLab({ name: 'examples' });
-		host = await startSite();
 		model = await startChatModel();
 		counterparts = await startCounterparts(join(lab.folder, 'storage'));
 		({ mailbox, storage } = counterparts);
@@ -63,7 +57,6 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 	afterAll(async () => {
 		await editor?.close();
 		await lab?.close();
-		await host?.close();
 		await model?.close();
 		await counterparts?.close();
 	});
@@ -165,214 +158,6 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 			const written = await lab.written(`compare/similarity-${fields.source_similarity}.jpg`);
 			expect(sha256(written)).toBe(resultSha256);
 		}
-	});
-
-	/** Opens a form that is published, and fills it in as a visitor who is not signed in. */
-	async function fillForm(path: string, target: Buffer, name = 'me.png') {
-		const browser = editor.page.context().browser();
-		if (browser === null) throw new Error('There is no browser');
-		const visitor = await browser.newContext({ acceptDownloads: true });
-		const page = await visitor.newPage();
-		const file = (fileName: string, buffer: Buffer) => {
-			const extension = fileName.split('.').pop() ?? '';
-			return { name: fileName, mimeType: `image/${extension.replace('jpg', 'jpeg')}`, buffer };
-		};
-		await page.goto(`${lab.server.url}/form/${path}`);
-		await page.getByLabel('Portrait whose face is taken').setInputFiles(file(name, target));
-		const template = await portrait('Template', SIDE);
-		await page.getByLabel('Picture that receives the face').setInputFiles(file('scene.png', template));
-		await page.getByLabel('How much the face should look').fill('0.8');
-		return { visitor, page, submit: async () => await page.getByRole('button', { name: 'Merge' }).click() };
-	}
-
-	async function publishForm(name: string, path: string): Promise<void> {
-		await lab.activate(await add(name, {}));
-		// It takes a moment after the activation.
-		while (!(await fetch(`${lab.server.url}/form/${path}`)).ok) await sleep(100);
-	}
-
-	describe('form-to-picture', () => {
-		const fill = async (target: Buffer, name?: string) => await fillForm('merge-portraits', target, name);
-
-		beforeAll(async () => await publishForm('form-to-picture', 'merge-portraits'), 60_000);
-
-		it.each(Object.entries(PHOTOS))('merges %s as its visitor sees it', async (name, take) => {
-			const photo = await take('Portrait 1');
-			const { visitor, page, submit } = await fill(photo, name);
-			const [download] = await Promise.all([page.waitForEvent('download'), submit()]);
-			expect(download.suggestedFilename()).toBe(name.replace(/\.\w+$/, '-merged.jpg'));
-			const { files, fields, resultSha256 } = first(merges(), 'merge');
-			const merged = await readFile(await download.path());
-			expect(sha256(merged)).toBe(resultSha256);
-			expect(fields.source_similarity).toBe('0.8');
-			// What was sent is the visitor's picture, upright, and no larger than it has to be.
-			const bytes = files.image_target?.bytes ?? Buffer.alloc(0);
-			const { width, height, format, orientation = 1 } = await sharp(bytes).metadata();
-			expect([Math.max(width, height) <= 2048, width > height, orientation]).toEqual([true, true, 1]);
-			expect(format).toBe(name.endsWith('.png') ? 'png' : 'jpeg');
-			expect(await difference(photo, bytes)).toBeLessThan(8);
-			await mkdir(SCREENSHOT_FOLDER, { recursive: true });
-			await writeFile(join(SCREENSHOT_FOLDER, `photo-${name}-merged.jpg`), merged);
-			await writeFile(join(SCREENSHOT_FOLDER, `photo-${name}-sent.jpg`), bytes);
-			await visitor.close();
-		});
-
-		it('hands on a small PNG as it is', async () => {
-			const { visitor, page, submit } = await fill(await portrait('Portrait 1', SIDE));
-			await Promise.all([page.waitForEvent('download'), submit()]);
-			const { files } = first(merges(), 'merge');
-			const bytes = files.image_target?.bytes ?? Buffer.alloc(0);
-			expect(await difference(await portrait('Portrait 1', SIDE), bytes)).toBe(0);
-			await visitor.close();
-		});
-
-		it.each([
-			{ what: 'a wall', target: faceless(SIDE), told: 'No face was found in one of the two pictures. Use pictures' },
-			{
-				what: 'a HEIC photo that GraphicsMagick cannot read',
-				target: Promise.resolve(Buffer.from('\0\0\0\x18ftypheic\0\0\0\0mif1heic')),
-				told: 'The portrait whose face is taken is a HEIC picture. Save it as JPEG or PNG.',
-			},
-			{
-				what: 'a portrait of too few pixels',
-				target: portrait('Portrait 1', { width: 100, height: 100 }),
-				told: 'The portrait whose face is taken is 100 × 100 px. Choose a larger one',
-			},
-		])('tells the visitor about $what, as a visitor speaks', async ({ target, told }) => {
-			const { visitor, page, submit } = await fill(await target);
-			await submit();
-			await page.getByText('These pictures could not be merged').waitFor();
-			const text = await page.locator('body').innerText();
-			expect(text).toContain(told);
-			expect(text).not.toMatch(/Input Binary Field|\[item|gm|ERROR_/);
-			await visitor.close();
-		});
-
-		it('does not tell the visitor about the account', async () => {
-			lab.simulator.setFault(() => ({ kind: 'status', status: 429, code: 'ERROR_NOT_ENOUGH_CREDITS' }));
-			const { visitor, page, submit } = await fill(await portrait('Portrait 2', SIDE));
-			await submit();
-			await page.getByText('Please try again later.').waitFor();
-			expect(await page.locator('body').innerText()).not.toMatch(/credit/i);
-			await visitor.close();
-		});
-	});
-
-	/** A picture that the page shows: what its link gives to anybody, and how wide it is drawn, in px of its own. */
-	async function shown(image: Locator) {
-		await image.evaluate((element: { decode(): Promise<void> }) => element.decode());
-		const width = await image.evaluate((element: { naturalWidth: number }) => element.naturalWidth);
-		const answer = await fetch(String(await image.getAttribute('src')));
-		return { width, sha256: sha256(Buffer.from(await answer.arrayBuffer())) };
-	}
-
-	describe('show-on-page', () => {
-		beforeAll(async () => await publishForm('show-on-page', 'show-portraits'), 60_000);
-
-		it('shows the visitor the merged picture, and a link to save it', async () => {
-			const { visitor, page, submit } = await fillForm('show-portraits', await portrait('Portrait 3', SIDE));
-			await submit();
-			const picture = page.getByAltText('The merged portrait');
-			await picture.waitFor();
-			const own = { width: SIDE.width, sha256: first(merges(), 'merge').resultSha256 };
-			expect(await shown(picture)).toEqual(own);
-			await page.screenshot({ path: join(SCREENSHOT_FOLDER, 'show-on-page.png') });
-			const link = page.getByRole('link', { name: 'Save the picture' });
-			expect(await link.getAttribute('href')).toBe(await picture.getAttribute('src'));
-			await visitor.close();
-		});
-
-		it('tells the visitor what is wrong with a picture', async () => {
-			const { visitor, page, submit } = await fillForm('show-portraits', await faceless(SIDE));
-			await submit();
-			await page.getByText('No face was found in one of the two pictures.').waitFor();
-			await visitor.close();
-		});
-	});
-
-	describe('chat-agent', () => {
-		const byId = (id: string) => editor.page.locator(`[data-test-id="${id}"]`);
-		const target = async () => await portrait('Portrait 2', SIDE);
-
-		beforeAll(async () => {
-			const settings = { templateUrl: `${host.url}/template.png` };
-			// High enough to show a picture in the chat.
-			await editor.page.setViewportSize({ width: 1280, height: 1400 });
-			await editor.goto(`/workflow/${await add('chat-agent', settings)}`);
-			await byId('workflow-chat-button').click();
-		}, 60_000);
-		beforeEach(async () => {
-			host.reset();
-			host.serve('/template.png', { body: await portrait('Template', SIDE) });
-			host.serve('/ben.png', { body: await target() });
-		});
-
-		afterAll(async () => await editor.page.setViewportSize({ width: 1280, height: 800 }));
-
-		/** The model as it should be: it calls the tool once, and shows what it is told. */
-		const script = (call: object) =>
-			model.script((request) => {
-				const [told] = toldOf(request);
-				if (told === undefined) return { call };
-				const [{ downloadUrl, error }] = JSON.parse(String(told));
-				return { text: error ?? `Here you are:\n\n![merged portrait](${downloadUrl})` };
-			});
-
-		async function say(text: string): Promise<void> {
-			const { page } = editor;
-			await page.locator('.chat-inputs textarea').fill(text);
-			await page.locator('.chat-input-send-button').click();
-		}
-
-		it('shows the merged picture of an upload', async () => {
-			script({ target_url: '', similarity: 0.8 });
-			const { page } = editor;
-			const [chooser] = await Promise.all([
-				page.waitForEvent('filechooser'),
-				page.locator('.chat-input-file-button').click(),
-			]);
-			await chooser.setFiles({ name: 'me.png', mimeType: 'image/png', buffer: await target() });
-			await say('Put my face into the template, please');
-			const picture = page.getByAltText('merged portrait').last();
-			await picture.waitFor();
-			expect(await shown(picture)).toEqual({ width: SIDE.width, sha256: first(merges(), 'merge').resultSha256 });
-			expect(merges().map(({ fields }) => fields.source_similarity)).toEqual(['0.8']);
-			await picture.evaluate((element: { scrollIntoView(to: object): void }) =>
-				element.scrollIntoView({ block: 'end' }),
-			);
-			await editor.screenshot('chat-agent');
-		});
-
-		it('takes any photo', async () => {
-			script({ target_url: '', similarity: 0.7 });
-			const [chooser] = await Promise.all([
-				editor.page.waitForEvent('filechooser'),
-				editor.page.locator('.chat-input-file-button').click(),
-			]);
-			const photo = await sharp(await target())
-				.webp()
-				.toBuffer();
-			await chooser.setFiles({ name: 'phone.webp', mimeType: 'image/webp', buffer: photo });
-			await say('Now with this one');
-			await editor.page.getByAltText('merged portrait').nth(1).waitFor();
-			const { files } = first(merges(), 'merge');
-			expect(files.image_target?.mimeType).toBe('image/jpeg');
-		});
-
-		it('shows the merged picture of a link', async () => {
-			script({ target_url: `${host.url}/ben.png`, similarity: 0.6 });
-			await say(`And this one: ${host.url}/ben.png`);
-			await editor.page.getByAltText('merged portrait').nth(2).waitFor();
-			const picture = editor.page.getByAltText('merged portrait').last();
-			expect(await shown(picture)).toEqual({ width: SIDE.width, sha256: first(merges(), 'merge').resultSha256 });
-		});
-
-		it('tells what to do about a dead link', async () => {
-			script({ target_url: `${host.url}/gone.png` });
-			await say('Or this one');
-			await editor.page.getByText('Check the link: it may be mistyped, or have expired.').last().waitFor();
-			await editor.screenshot('chat-agent-dead-link');
-		});
 	});
 
 	it('nightly-batch merges what is new each night, and reports what was not merged', async () => {
@@ -580,17 +365,3 @@ describe(`examples in n8n ${NEWEST_N8N}`, () => {
 		return join(lab.files, folder);
 	}
 });
-
-/** How far two pictures are from each other, as somebody sees them, transparency on white: 0 to 255 for each channel. */
-async function difference(one: Buffer, other: Buffer): Promise<number> {
-	const seen = async (picture: Buffer) =>
-		await sharp(picture)
-			.autoOrient()
-			.flatten({ background: 'white' })
-			.toColourspace('srgb')
-			.resize(64, 48, { fit: 'fill' })
-			.raw()
-			.toBuffer();
-	const [a, b] = await Promise.all([seen(one), seen(other)]);
-	return a.reduce((sum, value, index) => sum + Math.abs(value - (b[index] ?? Number.NaN)), 0) / a.length;
-}

@@ -137,7 +137,7 @@ export class RequestReader {
 		const value = toNumber(given);
 		if (value >= 0 && value <= 1) return value;
 		const message = `'${labels.similarity}' must be a number from 0 to 1, but is ${quote(given)}`;
-		throw this.refusal(message, meantSimilarity(given));
+		throw this.refusal(message, meantSimilarity(given), 'The similarity must be a number from 0 to 1.');
 	}
 
 	private source(role: ImageRole): PictureSource {
@@ -187,10 +187,13 @@ export class RequestReader {
 		return 'The item has no binary fields. Put a node that reads or downloads the picture before this one, or enter an expression that gives a binary of another node.';
 	}
 
-	private refusal(message: string, description: string): NodeOperationError {
+	/** @param visitorMessage where it is not the workflow's owner alone who can mend it */
+	private refusal(message: string, description: string, visitorMessage?: string): NodeOperationError {
 		const { context, itemIndex } = this;
 		const named = `${message}${atItem(itemIndex, context.getInputData().length)}`;
-		return new NodeOperationError(context.getNode(), named, { itemIndex, description });
+		const error = new NodeOperationError(context.getNode(), named, { itemIndex, description });
+		if (visitorMessage) error.context.visitorMessage = visitorMessage;
+		return error;
 	}
 }
 

@@ -133,11 +133,13 @@ export class Failures {
 	}
 
 	private thrown(itemIndex: number, thrown: unknown): Failure {
-		const forVisitor = 'The pictures could not be merged. Check what you entered, or try again later.';
-		if (thrown instanceof NodeApiError || thrown instanceof NodeOperationError) return failure(thrown, forVisitor);
+		if (thrown instanceof NodeApiError || thrown instanceof NodeOperationError) {
+			const { visitorMessage } = thrown.context;
+			return failure(thrown, typeof visitorMessage === 'string' ? visitorMessage : tryLater);
+		}
 		const error = thrown instanceof Error ? thrown : new Error(String(thrown));
 		const message = `${error.message}${this.at(itemIndex)}`;
-		return failure(new NodeOperationError(this.node, error, { itemIndex, message }), forVisitor);
+		return failure(new NodeOperationError(this.node, error, { itemIndex, message }), tryLater);
 	}
 
 	private at(itemIndex: number): string {
