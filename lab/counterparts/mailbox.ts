@@ -17,11 +17,15 @@ const PASSWORD = 'mailbox-password';
 /** `onMessage` gets each message when it has arrived. */
 export async function startMailbox(onMessage?: (message: Message) => void) {
 	const messages: Message[] = [];
+	const refused = new Set<string>();
 	const server = new SMTPServer({
 		disabledCommands: ['STARTTLS'],
 		onAuth({ username, password }, _session, callback) {
 			if (username === USER && password === PASSWORD) callback(null, { user: username });
 			else callback(new Error('Wrong user or password'));
+		},
+		onRcptTo({ address }, _session, callback) {
+			callback(refused.has(address) ? new Error('No such mailbox') : null);
 		},
 		onData(stream, { envelope }, callback) {
 			simpleParser(stream).then((mail) => {
@@ -45,6 +49,8 @@ export async function startMailbox(onMessage?: (message: Message) => void) {
 			disableStartTls: true,
 		},
 		messages,
+		/** Addresses that it has no mailbox for. */
+		refused,
 		close: async () => await new Promise<void>((resolve) => server.close(resolve)),
 	};
 }

@@ -54,6 +54,9 @@ export async function stopProcess(child: ChildProcess): Promise<void> {
 	clearTimeout(impatience);
 }
 
+/** The ports given so far: two who ask one after the other, before either listens, must not get the same. */
+const given = new Set<number>();
+
 /** The port itself if nothing listens on it, else the next free one; without a port, any free one. */
 export async function freePort(port = 0): Promise<number> {
 	const server = createServer();
@@ -65,5 +68,7 @@ export async function freePort(port = 0): Promise<number> {
 	const free = portOf(server);
 	server.close();
 	await once(server, 'close');
+	if (port === 0 && given.has(free)) return freePort();
+	given.add(free);
 	return free;
 }
