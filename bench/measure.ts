@@ -9,7 +9,7 @@ import { CREDENTIAL } from '../lab/n8n/workflows';
 import { sha256 } from '../lab/simulator/exchange';
 import { SIMULATOR_KEY, startSimulator, type RecordedRequest } from '../lab/simulator/simulator';
 import { HEADER_CREDENTIAL, type Contestant } from './contestants';
-import { PICTURES_FOLDER, type Pictures } from './pictures';
+import { pairOf, PICTURES_FOLDER, type Pictures } from './pictures';
 import { AT_A_TIME, SERVICE_MS, takingPart, type Situation } from './situations';
 
 export interface Figures {
@@ -87,7 +87,7 @@ export async function prepareMeasuring(
 			escapeSlashes,
 			answerPicture: merged,
 			fault: (request) => {
-				const why = bad.get(request.files.image_target?.fileName ?? '');
+				const why = bad.get(pairOf(request));
 				return why ? { kind: 'status', status: why.status, code: why.code } : situation.fault?.(request);
 			},
 		});

@@ -6,6 +6,7 @@ import sharp from 'sharp';
 import { CACHE_FOLDER } from '../lab/n8n/installation';
 import { faceless, portrait } from '../lab/portraits';
 import { blend, decode, encode } from '../lab/simulator/blend';
+import type { RecordedRequest } from '../lab/simulator/exchange';
 import type { Situation } from './situations';
 
 /** Every batch's in turn, so that workflows need naming it once. */
@@ -14,8 +15,8 @@ export const PICTURES_FOLDER = join(CACHE_FOLDER, 'bench/pictures');
 export interface Pictures {
 	/** What the service answers with. */
 	merged: Buffer;
-	/** Why the service refuses a target, by its file's name. */
-	bad: Map<string, { status: number; code: string }>;
+	/** Why the service refuses a target, by its pair. */
+	bad: Map<number, { status: number; code: string }>;
 }
 
 /** What a JPEG of quality 90 with this grain takes. */
@@ -39,16 +40,18 @@ export async function makePictures({
 		const name = `${String(pair).padStart(5, '0')}.jpg`;
 		// Spread over the batch, none of them at its start or end.
 		const found = unfit.find((_, index) => pair === Math.round((pairs * (index + 1)) / (badTargets + 1)));
-		if (found) bad.set(name, found);
+		if (found) bad.set(pair, found);
 		// They differ in what stands behind the picture only: to draw each would take longer than the benchmark.
-		await writeFile(
-			join(PICTURES_FOLDER, 'targets', name),
-			found?.bytes ?? Buffer.concat([target, Buffer.from(` ${pair}`)]),
-		);
+		const bytes = Buffer.concat([found?.bytes ?? target, Buffer.from(` ${pair}`)]);
+		await writeFile(join(PICTURES_FOLDER, 'targets', name), bytes);
 	}
 	const merged = await blend(await decode(target, 'jpeg'), await decode(template, 'jpeg'), 0.5);
 	return { merged: await encode(merged, 'jpeg'), bad };
 }
+
+/** The pair that a request is for, by what stands behind its target: the node does not send names. */
+export const pairOf = ({ files }: RecordedRequest) =>
+	Number(/ (\d+)$/.exec(files.image_target?.end.toString('latin1') ?? '')?.[1]);
 
 /** A portrait with a photograph's grain, without which it would be far smaller, and its merge too. */
 async function photograph(seed: string, side: number): Promise<Buffer> {

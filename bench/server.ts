@@ -7,7 +7,7 @@ import { openLab, type Lab } from '../lab/n8n/lab';
 import { openQueueLab } from '../lab/n8n/queueLab';
 import { sha256 } from '../lab/simulator/exchange';
 import { SIMULATOR_KEY, startSimulator, type RecordedRequest, type Simulator } from '../lab/simulator/simulator';
-import { makePictures, PICTURES_FOLDER } from './pictures';
+import { makePictures, pairOf, PICTURES_FOLDER } from './pictures';
 import type { ServerResult } from './results';
 import {
 	idealOf,
@@ -246,7 +246,7 @@ async function runPhase({ lab, service, callers, phase, first, workers }: Run): 
 	const { requests } = service;
 	const paid = requests.filter(isPaid);
 	const batchOf = (request: RecordedRequest) => {
-		const pair = Number.parseInt(request.files.image_target?.fileName ?? '', 10);
+		const pair = pairOf(request);
 		return ranges.findIndex(({ from, count }) => pair >= from && pair < from + count);
 	};
 	const ofBatches = paid.filter((request) => batchOf(request) >= 0);

@@ -11,6 +11,8 @@ export interface RecordedFile {
 	mimeType: string;
 	/** In bytes. */
 	size: number;
+	/** The last 16 bytes, by which a test may know a picture that is not looked at. */
+	end: Buffer;
 	/** Absent when pictures are not looked at. */
 	sha256?: string;
 	bytes?: Buffer;
@@ -102,13 +104,15 @@ export class Exchange {
 			form.on('file', (name, stream, fileName, _encoding, mimeType) => {
 				const parts: Buffer[] = [];
 				let size = 0;
+				let end = Buffer.alloc(0);
 				stream.on('data', (part: Buffer) => {
 					size += part.length;
+					end = Buffer.concat([end, part.subarray(-16)]).subarray(-16);
 					if (look) parts.push(part);
 				});
 				stream.on('end', () => {
 					const bytes = Buffer.concat(parts);
-					const file = { fileName, mimeType, size, ...(look ? { sha256: sha256(bytes) } : {}) };
+					const file = { fileName, mimeType, size, end, ...(look ? { sha256: sha256(bytes) } : {}) };
 					files[name] = { ...file, bytes };
 					this.record.files[name] = keepBytes ? files[name] : file;
 				});
