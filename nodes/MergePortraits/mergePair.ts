@@ -93,7 +93,11 @@ export class PairMerger {
 		const baseName = outputBaseName(request.fileName, target.baseName);
 		const obtained = await this.surroundings.results.getOrMerge(this.execution, key, {
 			reuse: reuseResults,
-			copy: async ({ binary, extension }) => await this.store.copy(binary, `${baseName}.${extension}`),
+			copy: async ({ binary, extension }) =>
+				await this.store.copy(binary, `${baseName}.${extension}`).catch((error: unknown) => {
+					this.terms.lane.closed.throwIfAborted();
+					throw reader.notCopied(error);
+				}),
 			merge: async () => await this.pay(request, { target, template }, baseName, turn),
 			// Whoever is ready goes first.
 			onWait: () => turn.stepAside(),

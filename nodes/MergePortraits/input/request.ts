@@ -102,6 +102,15 @@ export class RequestReader {
 		);
 	}
 
+	/** Why a pair that has been merged before is not merged again: its picture may still be there. */
+	notCopied(cause: unknown): NodeOperationError {
+		const said = quote(cause instanceof Error ? cause.message : String(cause));
+		return this.refusal(
+			'n8n has this picture from an earlier merge, but could not read or copy it',
+			`Nothing was paid for. Check the disk, database or bucket where n8n keeps binary data, then run the workflow again. n8n says: ${said}.`,
+		);
+	}
+
 	private options(): IDataObject {
 		return this.context.getNodeParameter('options', this.itemIndex, {});
 	}
