@@ -693,7 +693,7 @@ describe(`batch examples in n8n ${NEWEST_N8N}`, () => {
 			const execution = await run(id);
 			expect(ended(execution)).toEqual([
 				'error',
-				expect.stringMatching(/Not handed out, or not reported yet[^]*(refused|ECONN)/),
+				expect.stringMatching(/Not handed out, or not reported yet[^]* no connection to 127\.0\.0\.1:9$/),
 			]);
 			expect([sent(), execution.items('Send chunk').length]).toEqual([[], 2]);
 			expect((await report('large-nobody')).size).toBe(12);
