@@ -2,7 +2,7 @@ import type { IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
 import { RequestReader } from './input/request';
 import type { Surroundings } from './mergePair';
-import { checkedItem, isAgentTool, OutputItems } from './output/item';
+import { isAgentTool, OutputItems } from './output/item';
 import { Failures } from './output/outcome';
 import type { ImageRole } from './pictures/imageRequirements';
 import { InputPictures } from './pictures/inputPictures';
@@ -26,18 +26,19 @@ export async function checkBatch(
 	const items = context.getInputData();
 	const isAgent = isAgentTool(node);
 	const continues = context.continueOnFail() || isAgent;
-	const output = new OutputItems(node, isAgent);
 	const failures = new Failures(node, items.length, isAgent);
 	const cancelled = context.getExecutionCancelSignal();
-	const closed = cancelled ?? new AbortController().signal;
+	const ending = new AbortController();
+	const closed = AbortSignal.any([ending.signal, ...(cancelled ? [cancelled] : [])]);
 	const store = new PictureStore(context, { clock, random, closed, cancelled });
 	const inputPictures = new InputPictures(context, store, { clock, random, signal: closed });
 	const storedBinaries = new StoredBinaries(context);
+	const output = new OutputItems(node, isAgent, storedBinaries.isCombined);
 
 	const check = async (itemIndex: number, input: INodeExecutionData): Promise<INodeExecutionData> => {
 		const request = new RequestReader(context, itemIndex, storedBinaries).pictures();
 		const inspect = async (role: ImageRole) => await inputPictures.inspect(role, request.pictures[role], request);
-		return checkedItem(itemIndex, { target: await inspect('target'), template: await inspect('template') }, input);
+		return output.checked(itemIndex, { target: await inspect('target'), template: await inspect('template') }, input);
 	};
 
 	const checked: INodeExecutionData[] = [];
@@ -48,8 +49,10 @@ export async function checkBatch(
 			closed.throwIfAborted();
 			checked[itemIndex] = await check(itemIndex, input).catch((error: unknown) => {
 				const failure = failures.of(itemIndex, { kind: 'thrown', error });
-				if (!continues) throw failure.error;
-				return output.failed(itemIndex, failure, input, '');
+				if (continues) return output.failed(itemIndex, failure, input, '', 'pictureCheck');
+				// Nobody waits for the others any more.
+				ending.abort();
+				throw failure.error;
 			});
 		}
 	};

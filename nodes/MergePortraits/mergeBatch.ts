@@ -37,6 +37,7 @@ class Batch {
 	/** Whether the batch goes on when an item fails. An agent is told what to do in the output, so nothing is thrown. */
 	private readonly continues: boolean;
 	private readonly failures: Failures;
+	private readonly storedBinaries: StoredBinaries;
 	private readonly output: OutputItems;
 	private readonly ended = new Map<number, Merged | WithoutPicture>();
 	/** What would happen to every other item too, once there is such a thing. */
@@ -49,10 +50,11 @@ class Batch {
 		// Fetched once, because n8n copies it each time.
 		const node = context.getNode();
 		this.items = context.getInputData();
+		this.storedBinaries = new StoredBinaries(context);
 		this.isAgent = isAgentTool(node);
 		this.continues = context.continueOnFail() || this.isAgent;
 		this.failures = new Failures(node, this.items.length, this.isAgent);
-		this.output = new OutputItems(node, this.isAgent);
+		this.output = new OutputItems(node, this.isAgent, this.storedBinaries.isCombined);
 	}
 
 	async run(): Promise<INodeExecutionData[]> {
@@ -67,7 +69,13 @@ class Batch {
 		return this.items.map((input, itemIndex) => {
 			const ended = this.endOf(itemIndex);
 			if (ended.kind !== 'merged') {
-				return this.output.failed(itemIndex, this.failure(itemIndex, ended), input, this.outputField(itemIndex));
+				return this.output.failed(
+					itemIndex,
+					this.failure(itemIndex, ended),
+					input,
+					this.outputField(itemIndex),
+					'mergePortraits',
+				);
 			}
 			const fileName = names.nameFor(ended.key, ended.baseName, ended.result.extension);
 			return this.output.merged(itemIndex, { ...ended, fileName }, input);
@@ -155,7 +163,7 @@ class Batch {
 	}
 
 	private reader(itemIndex: number): RequestReader {
-		return new RequestReader(this.context, itemIndex, new StoredBinaries(this.context));
+		return new RequestReader(this.context, itemIndex, this.storedBinaries);
 	}
 
 	private merged(): Merged[] {

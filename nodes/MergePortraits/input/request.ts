@@ -6,7 +6,7 @@ import {
 	type INodeExecutionData,
 } from 'n8n-workflow';
 
-import { atItem, quote } from '../base/text';
+import { atItem, clean, quote } from '../base/text';
 import { binaryFields, findBinary, pictureInText, type FoundBinary } from '../pictures/binaryField';
 import type { ImageRole, Unfit } from '../pictures/imageRequirements';
 import type { PictureSource } from '../pictures/inputPictures';
@@ -173,23 +173,24 @@ export class RequestReader {
 	private binary(label: string, name: string): PictureSource {
 		const { context, itemIndex, item, storedBinaries } = this;
 		const written: unknown = context.getNodeParameter(name, itemIndex, '', { rawExpressions: true });
-		return this.found(label, findBinary(item, this.parameter(name), written, storedBinaries.namedIn(written)));
+		const known = { isCombined: storedBinaries.isCombined, findStored: storedBinaries.findIn(written) };
+		return this.found(label, findBinary(item, this.parameter(name), written, known));
 	}
 
 	private found(label: string, found: FoundBinary): PictureSource {
 		if ('binary' in found) {
 			const content = ({ id, data }: IBinaryData) => id || data;
 			const isSame = ([, binary]: [string, IBinaryData]) => content(binary) === content(found.binary);
-			const [field] = [...binaryFields(this.item)].find(isSame) ?? [];
+			const [field] = [...binaryFields(this.item, this.storedBinaries.isCombined)].find(isSame) ?? [];
 			return { label, binary: found.binary, field };
 		}
 		return { label, unfit: noPicture(found.why, found.wayOut ?? this.fieldsAdvice()) };
 	}
 
 	private fieldsAdvice(): string {
-		const fields = [...binaryFields(this.item).keys()];
+		const fields = [...binaryFields(this.item, this.storedBinaries.isCombined).keys()];
 		const more = fields.length > MOST_LISTED ? ` and ${fields.length - MOST_LISTED} more` : '';
-		const listed = fields.slice(0, MOST_LISTED).map((field) => (field.length > 60 ? `${field.slice(0, 60)}…` : field));
+		const listed = fields.slice(0, MOST_LISTED).map(clean);
 		if (fields.length > 0) {
 			return `Binary fields of this item: ${listed.join(', ')}${more}. Enter one of them, or an expression that gives a binary of another node, such as {{ $("Read template").first().binary.data }}.`;
 		}

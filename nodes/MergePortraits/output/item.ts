@@ -3,7 +3,7 @@ import type { INode, INodeExecutionData } from 'n8n-workflow';
 import { isRecord } from '../base/values';
 import type { MergeRequest } from '../input/request';
 import type { PaidResult } from '../paid/results';
-import { unfitForVisitor, type ImageRole } from '../pictures/imageRequirements';
+import { isMendable, unfitForVisitor, type ImageRole } from '../pictures/imageRequirements';
 import type { Inspection } from '../pictures/inputPictures';
 import { sentence, type Failure } from './outcome';
 
@@ -29,6 +29,7 @@ export class OutputItems {
 	constructor(
 		private readonly node: INode,
 		private readonly isAgent: boolean,
+		private readonly isCombined: boolean,
 	) {}
 
 	/** The merged picture before the input's binaries. Carries no `error`. */
@@ -46,7 +47,9 @@ export class OutputItems {
 			const { mimeType } = result.binary;
 			return { json: { downloadUrl, fileName, mimeType, width, height, similarity }, binary: picture, pairedItem };
 		}
-		const { json, binary } = includeOtherFields ? passedOn(input, outputField) : { json: {}, binary: {} };
+		const { json, binary } = includeOtherFields
+			? passedOn(input, this.isCombined, outputField)
+			: { json: {}, binary: {} };
 		const link = downloadUrl === undefined ? {} : { downloadUrl };
 		const mergePortraits = { requestId, logId, similarity, attempts, reused, ...link };
 		return { json: { ...json, mergePortraits }, binary: { ...picture, ...binary }, pairedItem };
@@ -55,12 +58,14 @@ export class OutputItems {
 	/**
 	 * Has no picture in the output field, so that no later node takes the original for the merged one.
 	 * @param outputField undefined when it is unknown: then the item has no picture at all
+	 * @param stale what an earlier such node may have said of an earlier success
 	 */
 	failed(
 		itemIndex: number,
 		{ error, fields }: Failure,
 		input: INodeExecutionData,
 		outputField: string | undefined,
+		stale: 'mergePortraits' | 'pictureCheck',
 	): INodeExecutionData {
 		const pairedItem = { item: itemIndex };
 		if (this.isAgent) {
@@ -68,7 +73,7 @@ export class OutputItems {
 			const { message, description } = error;
 			return { json: { error: description ? `${message}. What to do: ${description}` : message }, pairedItem };
 		}
-		const { json, binary } = passedOn(input, outputField);
+		const { json, binary } = passedOn(input, this.isCombined, outputField, stale);
 		const item = { json: { ...json, ...fields }, binary, pairedItem };
 		if (this.node.onError === 'continueErrorOutput') {
 			// n8n moves copies of items that carry an error to the error output, and replaces the json of a copy that still
@@ -77,29 +82,29 @@ export class OutputItems {
 		}
 		return item;
 	}
+
+	/** Two pictures that were looked at. */
+	checked(
+		itemIndex: number,
+		inspections: Record<ImageRole, Inspection>,
+		input: INodeExecutionData,
+	): INodeExecutionData {
+		const target = inspected('target', inspections.target);
+		const template = inspected('template', inspections.template);
+		const unfit = [...inspections.target.unfit, ...inspections.template.unfit];
+		const pictureCheck = {
+			fits: target.fits && template.fits,
+			canBeMadeFit: target.canBeMadeFit && template.canBeMadeFit,
+			...(unfit.length > 0 && { visitorMessage: unfitForVisitor(unfit) }),
+			target,
+			template,
+		};
+		const { json, binary } = passedOn(input, this.isCombined, '');
+		return { json: { ...json, pictureCheck }, binary, pairedItem: { item: itemIndex } };
+	}
 }
 
-/** The output item of two pictures that were looked at. */
-export function checkedItem(
-	itemIndex: number,
-	inspections: Record<ImageRole, Inspection>,
-	input: INodeExecutionData,
-): INodeExecutionData {
-	const target = checked(inspections.target);
-	const template = checked(inspections.template);
-	const unfit = [...inspections.target.unfit, ...inspections.template.unfit];
-	const pictureCheck = {
-		fits: target.fits && template.fits,
-		canBeMadeFit: target.canBeMadeFit && template.canBeMadeFit,
-		...(unfit.length > 0 && { visitorMessage: unfitForVisitor(unfit) }),
-		target,
-		template,
-	};
-	const { json, binary } = passedOn(input, '');
-	return { json: { ...json, pictureCheck }, binary, pairedItem: { item: itemIndex } };
-}
-
-function checked({ header, byteLength, unfit }: Inspection) {
+function inspected(role: ImageRole, { header, byteLength, unfit }: Inspection) {
 	return {
 		format: header?.format.name,
 		width: header?.width,
@@ -107,17 +112,29 @@ function checked({ header, byteLength, unfit }: Inspection) {
 		bytes: byteLength,
 		upright: header?.upright,
 		fits: unfit.length === 0,
-		canBeMadeFit: unfit.every(({ mendable }) => mendable === true),
+		canBeMadeFit: isMendable(role, header) && unfit.every(({ mendable }) => mendable),
 		code: unfit[0]?.code,
 		message: unfit.length > 0 ? unfit.map(sentence).join('; ') : undefined,
 	};
 }
 
-/** What an item keeps of its input: not an earlier node's `error`, and nothing in the output field, wherever n8n keeps it. */
-function passedOn({ json, binary = {} }: INodeExecutionData, outputField: string | undefined) {
-	const { error: _error, ...kept } = json;
-	const files = isRecord(kept._files) ? { _files: without(kept._files, outputField) } : {};
-	return { json: { ...kept, ...files }, binary: without(binary, outputField) };
+/**
+ * What an item keeps of its input: not an earlier node's `error` nor what is `stale`, and nothing in the output field.
+ * @param outputField undefined for no binaries at all
+ * @param isCombined whether n8n keeps binaries in the JSON, where it takes nothing but an object
+ */
+function passedOn(
+	{ json, binary = {} }: INodeExecutionData,
+	isCombined: boolean,
+	outputField: string | undefined,
+	stale?: string,
+) {
+	const { error: _error, ...kept } = stale === undefined ? json : without(json, stale);
+	if (isCombined && '_files' in kept) {
+		const { _files } = kept;
+		kept._files = isRecord(_files) && !Array.isArray(_files) ? without(_files, outputField) : {};
+	}
+	return { json: kept, binary: without(binary, outputField) };
 }
 
 const without = <T>(fields: Record<string, T>, name: string | undefined): Record<string, T> =>

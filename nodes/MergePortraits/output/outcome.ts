@@ -152,7 +152,9 @@ const tryLater = 'The pictures could not be merged for now. Please try again lat
 
 function failure(error: Failure['error'], visitorMessage: string, facts: Facts = {}): Failure {
 	const { message, description } = error;
-	return { error, fields: { error: message, description, visitorMessage, ...facts } };
+	// Nothing of an earlier failure is left.
+	const unknown = { code: undefined, requestId: undefined, logId: undefined, httpStatus: undefined };
+	return { error, fields: { error: message, description, visitorMessage, ...unknown, ...facts } };
 }
 
 /** What is wrong with a picture, with its parameter's label. */

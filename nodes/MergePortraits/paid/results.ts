@@ -42,12 +42,10 @@ export function fingerprint(...parts: Array<string | number | undefined>): strin
 	return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
-/** What one execution has paid for. */
-interface Own {
-	/** By fingerprint. */
+/** What one execution has paid for, and pays for just now, by fingerprint. */
+interface Own<Other> {
 	results: Map<string, PaidResult>;
-	/** Sets the payments apart that are not shared with other executions. */
-	apart: string;
+	underWay: Map<string, Promise<Obtained<Other>>>;
 }
 
 /**
@@ -56,11 +54,10 @@ interface Own {
  */
 export class PaidResults<Other extends { kind: string }> {
 	/** For as long as n8n holds the execution's data. */
-	readonly #own = new WeakMap<IContextObject, Own>();
-	/** Over executions: where pictures are, the least recently used first. */
+	readonly #own = new WeakMap<IContextObject, Own<Other>>();
+	/** Over executions: where pictures are, the least recently used first; and what others may wait for. */
 	readonly #known = new Map<string, PaidResult>();
-	readonly #underWay = new Map<string, { own: Own; work: Promise<Obtained<Other>> }>();
-	#executions = 0;
+	readonly #underWay = new Map<string, Promise<Obtained<Other>>>();
 
 	/**
 	 * Gives the picture for a fingerprint, and pays for it only when there is none. Pairs of one execution share what becomes
@@ -68,21 +65,28 @@ export class PaidResults<Other extends { kind: string }> {
 	 * @throws the reason of `closed` when it aborts during a wait, and whatever `copy` and `merge` throw
 	 */
 	async getOrMerge(execution: IContextObject, key: string, ways: Ways<Other>): Promise<Obtained<Other>> {
-		const own = this.#own.get(execution) ?? { results: new Map(), apart: ` of ${++this.#executions}` };
+		const own: Own<Other> = this.#own.get(execution) ?? { results: new Map(), underWay: new Map() };
 		this.#own.set(execution, own);
-		const payment = ways.reuse ? key : key + own.apart;
+		const ofOthers = ways.reuse ? this.#underWay : undefined;
 		let shared: PaidResult | undefined;
-		for (let other = this.#underWay.get(payment); other !== undefined; other = this.#underWay.get(payment)) {
+		for (;;) {
+			const twin = own.underWay.get(key);
+			const other = twin ?? ofOthers?.get(key);
+			if (other === undefined) break;
 			ways.onWait();
-			const outcome = await unlessClosed(other.work, ways.closed);
+			const outcome = await unlessClosed(other, ways.closed);
 			const result = outcome && 'result' in outcome ? outcome.result : undefined;
-			if (other.own === own && outcome) return result ? { kind: 'merged', result, reused: true } : outcome;
+			if (twin && outcome) return result ? { kind: 'merged', result, reused: true } : outcome;
 			shared = result ?? shared;
 		}
 		// In the same step as the last look, so that only one of several that waited goes on.
 		const work = this.#mergeOnce(own, execution, key, ways, shared);
-		this.#underWay.set(payment, { own, work });
-		return await work.finally(() => this.#underWay.delete(payment));
+		own.underWay.set(key, work);
+		ofOthers?.set(key, work);
+		return await work.finally(() => {
+			own.underWay.delete(key);
+			ofOthers?.delete(key);
+		});
 	}
 
 	/** Forgets what an execution's Retry would need, once the node has run to its end. */
@@ -91,7 +95,7 @@ export class PaidResults<Other extends { kind: string }> {
 	}
 
 	async #mergeOnce(
-		{ results }: Own,
+		{ results }: Own<Other>,
 		execution: IContextObject,
 		key: string,
 		{ reuse, copy, merge }: Ways<Other>,
@@ -106,7 +110,7 @@ export class PaidResults<Other extends { kind: string }> {
 			return { kind: 'merged' as const, result, reused };
 		};
 		const own = results.get(key);
-		if (own !== undefined) return { kind: 'merged', result: own, reused: true };
+		if (own !== undefined) return keep(own, true);
 		// What is saved but not its own is of the failed execution that this one is the Retry of.
 		for (const earlier of [saved[key], shared ?? (reuse ? this.#known.get(key) : undefined)]) {
 			const binary = earlier && (await copy(earlier));

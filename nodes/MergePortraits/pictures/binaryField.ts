@@ -7,8 +7,13 @@ import { imageFormat } from './imageHeader';
 /** The binary that is meant, or why that is not certain: words that complete "'Label' …", and a way out of its own. */
 export type FoundBinary = { binary: IBinaryData } | { why: string; wayOut?: string };
 
-/** Gives a stored binary that a node has put out, by its id: whoever wrote that id into JSON has put out none. */
-export type FindStored = (id: string) => IBinaryData | undefined;
+/** What is known of the workflow's binaries. */
+export interface BinaryContext {
+	/** Whether n8n keeps binaries in the items' JSON, in `_files`: elsewhere that is JSON like any other. */
+	isCombined: boolean;
+	/** Gives a stored binary that a node has put out, if the expression reads one; undefined for an id that is only JSON. */
+	findStored: (id: string) => IBinaryData | undefined;
+}
 
 /** Longer than any field's name, or path to one. */
 const LONGEST_NAME = 300;
@@ -16,9 +21,10 @@ const LONGEST_NAME = 300;
 /** How n8n turns a form's label into the name of a binary field (`prepareFormReturnItem` of its Form nodes). */
 const formFieldName = (label: string) => label.replace(/\W/g, '_');
 
-/** An item's binaries by the names that a parameter may use. In binary mode `combined` n8n keeps them in the JSON. */
-export function binaryFields({ binary, json }: INodeExecutionData): Map<string, IBinaryData> {
-	const inJson = isRecord(json._files) ? Object.entries(json._files).filter(hasBinary) : [];
+/** An item's own binaries by the names that a parameter may use. */
+export function binaryFields({ binary, json }: INodeExecutionData, isCombined: boolean): Map<string, IBinaryData> {
+	const files = isRecord(json._files) ? Object.entries(json._files).filter(hasBinary) : [];
+	const inJson = files.filter(([, { id }]) => isCombined || !id);
 	const paths = inJson.map(([name, file]): [string, IBinaryData] => [`_files.${name}`, file]);
 	return new Map([...paths, ...inJson, ...Object.entries(binary ?? {})]);
 }
@@ -33,32 +39,33 @@ export function findBinary(
 	item: INodeExecutionData,
 	given: unknown,
 	written: unknown,
-	findStored: FindStored,
+	context: BinaryContext,
 ): FoundBinary {
-	if (typeof given === 'string' && given.trim() !== '') return findByText(item, given.trim(), findStored);
-	const byValue = takeBinary(given, findStored);
+	if (typeof given === 'string' && given.trim() !== '') return findByText(item, given.trim(), context);
+	const byValue = takeBinary(given, context.findStored);
 	if (byValue !== undefined) return byValue;
 	// What is dragged into an expression: nothing but a path.
 	const [, path] = /^=\s*\{\{\s*(\$[^{}]{1,300}?)\s*\}\}\s*$/.exec(String(written).slice(0, 400)) ?? [];
-	if (path?.replace(KEY_OF_EXPRESSION, '') === '') return findByText(item, path, findStored);
+	if (path?.replace(KEY_OF_EXPRESSION, '') === '') return findByText(item, path, context);
 	if (Array.isArray(given) && given.length > 0) return severalFiles;
 	if (given === undefined || given === null || given === '') return { why: 'is empty' };
 	return { why: `gives no binary, but ${quote(given)}` };
 }
 
-function findByText(item: INodeExecutionData, text: string, findStored: FindStored): FoundBinary {
-	const fields = binaryFields(item);
+function findByText(item: INodeExecutionData, text: string, { isCombined }: BinaryContext): FoundBinary {
+	const fields = binaryFields(item, isCombined);
 	const field = fields.get(text);
-	if (field !== undefined) return sharedField(item.json, text) ?? takeBinary(field, findStored) ?? missing(text);
+	if (field !== undefined) return sharedField(item.json, text) ?? { binary: withContent(field) };
 	if (text.length > LONGEST_NAME || text.startsWith('data:')) return pictureInText(text);
 	const [prefix = '', kind] = /^\$(?:input\.item\.|item\.)?(json|binary)(?=[.[])\.?/.exec(text) ?? [];
 	const path = text.slice(prefix.length);
 	const keys = pathKeys(path);
-	if (kind === 'binary') return takeBinary(fields.get(keys[0] ?? ''), findStored) ?? missing(text);
+	const own = kind === 'binary' ? fields.get(keys[0] ?? '') : undefined;
+	if (kind === 'binary') return own ? { binary: withContent(own) } : missing(text);
 	for (const [label = '', ...rest] of [[path], keys]) {
-		if (Object.hasOwn(item.json, label)) return findUpload(item.json, fields, { text, label, rest }, findStored);
+		if (Object.hasOwn(item.json, label)) return findUpload(item.json, fields, { text, label, rest });
 	}
-	const empty = Object.keys(item.json).find((label) => formFieldName(label) === text && isNothing(item.json[label]));
+	const empty = Object.keys(item.json).find((label) => isNothing(item.json[label]) && formFieldName(label) === text);
 	return empty === undefined ? missing(text) : notUploaded(empty);
 }
 
@@ -67,7 +74,6 @@ function findUpload(
 	json: IDataObject,
 	fields: Map<string, IBinaryData>,
 	{ text, label, rest }: { text: string; label: string; rest: string[] },
-	findStored: FindStored,
 ): FoundBinary {
 	const value: unknown = json[label];
 	if (isNothing(value)) return notUploaded(label);
@@ -84,12 +90,12 @@ function findUpload(
 	// n8n's editor cuts off the end of some paths that are dragged.
 	const isInside = isRecord(described) && Object.keys(described).some((key) => key.startsWith(deeper[0] ?? ''));
 	if (!isInside || deeper.length > 1) return missing(text);
-	const byValue = takeBinary(described, findStored);
+	const byValue = takeBinary(described, () => undefined);
 	if (byValue !== undefined) return byValue;
 	const field = fieldsOf(label, value)[index];
 	if (field === undefined) return missing(text);
 	const binary = fields.get(field);
-	const found = binary && isDescribedBy(binary, described) ? takeBinary(binary, findStored) : undefined;
+	const found = binary && isDescribedBy(binary, described) ? { binary: withContent(binary) } : undefined;
 	return (
 		sharedField(json, field) ??
 		found ?? { why: `names ${quote(text)}, but the item has not got the file that its JSON describes there` }
@@ -98,12 +104,15 @@ function findUpload(
 
 /** The fields that n8n's forms and chats give the uploads that are described under a label. */
 function fieldsOf(label: string, value: unknown): Array<string | undefined> {
+	// No form has such a label, and a list under it would cost its length for each entry.
+	if (label.length > LONGEST_NAME) return [];
 	const list = Array.isArray(value) ? value : [value];
+	const field = formFieldName(label);
 	return list.map((described: unknown, index) => {
 		if (!isRecord(described) || !('filename' in described || 'fileName' in described)) return undefined;
 		// The chat names the field.
 		if (typeof described.binaryKey === 'string') return described.binaryKey;
-		return list.length > 1 ? `${formFieldName(label)}_${index}` : formFieldName(label);
+		return list.length > 1 ? `${field}_${index}` : field;
 	});
 }
 
@@ -129,17 +138,21 @@ function isDescribedBy(binary: IBinaryData, described: Record<string, unknown>):
 }
 
 /** A binary with its content, or one that a node has put out; undefined when the value is none. */
-function takeBinary(value: unknown, findStored: FindStored): FoundBinary | undefined {
+function takeBinary(value: unknown, findStored: BinaryContext['findStored']): FoundBinary | undefined {
 	if (!isBinary(value)) return undefined;
-	if (value.id) {
-		const binary = findStored(value.id);
-		const why = 'gives the ID of a stored file, which is not a binary of a node that the expression names';
-		return binary ? { binary } : { why };
-	}
-	const { data, mimeType, fileName, fileExtension } = value;
-	if (typeof data !== 'string') return undefined;
+	if (!value.id) return typeof value.data === 'string' ? { binary: withContent(value) } : undefined;
+	const binary = findStored(value.id);
+	const why = 'gives the ID of a stored file, which is not a binary of a node that the expression reads';
+	return binary ? { binary } : { why };
+}
+
+/** A binary as n8n's store takes it: what is in memory may have been made by hand. */
+function withContent(binary: IBinaryData): IBinaryData {
+	if (binary.id) return binary;
+	const { data, mimeType, fileName, fileExtension } = binary;
 	const text = (given: unknown) => (typeof given === 'string' ? given : undefined);
-	return { binary: { data, mimeType, fileName: text(fileName), fileExtension: text(fileExtension) } };
+	const content = /\s/.test(data) ? data.replace(/\s+/g, '') : data;
+	return { data: content, mimeType, fileName: text(fileName), fileExtension: text(fileExtension) };
 }
 
 /** The picture in Base64 text or a data URL, as messengers and models hand one over. */

@@ -42,12 +42,12 @@ const formats: readonly ReadableFormat[] = [
 	{ name: 'BMP', mimeType: 'image/bmp', extension: 'bmp', start: /^BM/, measure: measureBmp },
 	{ name: 'WebP', mimeType: 'image/webp', extension: 'webp', start: /^RIFF[^]{4}WEBP/, measure: measureWebp },
 	{ name: 'GIF', mimeType: 'image/gif', extension: 'gif', start: /^GIF8[79]a/, measure: measureGif },
-	{ name: 'AVIF', mimeType: 'image/avif', extension: 'avif', start: /^[^]{4}ftypavi[fs]/, measure: measureHeif },
+	{ name: 'AVIF', mimeType: 'image/avif', extension: 'avif', start: /^[^]{4}ftypavif/, measure: measureHeif },
 	{
 		name: 'HEIC',
 		mimeType: 'image/heic',
 		extension: 'heic',
-		start: /^[^]{4}ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)/,
+		start: /^[^]{4}ftyp(hei[cx]|mif1)/,
 		measure: measureHeif,
 	},
 	{ name: 'TIFF', mimeType: 'image/tiff', extension: 'tif', start: /^(II[*+]\0|MM\0[*+])/, measure: measureTiff },
@@ -74,9 +74,24 @@ export function readImageHeader(bytes: Buffer): ImageHeader | undefined {
 	const { greyscale = false, orientation = 1, ...measured } = attempt(() => format.measure(part(bytes))) ?? {};
 	const { width = 0, height = 0 } = measured;
 	const isMeasured = width > 0 && height > 0;
-	const size = isMeasured ? { pixels: width * height, ...measured } : {};
+	const size: Measures = isMeasured ? { pixels: width * height, ...measured } : {};
+	// An image tool that takes it for something else decodes as much as that says.
+	if (OTHER_FORMATS.some(([at, sign]) => bytes.toString('latin1', at, at + sign.length) === sign))
+		size.pixels = undefined;
 	return { format, ...size, greyscale, orientation, upright: orientation <= 2 };
 }
+
+/** What GraphicsMagick knows by bytes that may stand in a picture of another format, and looks for first: `gm convert -list magic`. */
+const OTHER_FORMATS: ReadonlyArray<[at: number, sign: string]> = [
+	[8, 'rorient:'],
+	[9, 'srcdocid:'],
+	[21, 'version: MIL-STD-1840'],
+	[40, ' EMF'],
+	[60, 'vIMGView'],
+	[128, 'DICM'],
+	[522, '\0\x11\x02\xff\x0c\0'],
+	[2048, 'PCD_'],
+];
 
 /** What is read, undefined where the bytes end too early for it. */
 function attempt<T>(read: () => T): T | undefined {
@@ -174,19 +189,22 @@ function measureWebp(view: DataView): Measures | undefined {
 
 /** A GIF's frames may be larger than what it says of itself: GIF89a specification, 18 and 20. */
 function measureGif(view: DataView): Measures {
-	const pixels = attempt(() => framePixels(view)) || undefined;
-	return { width: view.getUint16(6, true), height: view.getUint16(8, true), pixels };
+	const [width, height] = [view.getUint16(6, true), view.getUint16(8, true)];
+	return { width, height, pixels: attempt(() => framePixels(view, width, height)) || undefined };
 }
 
 const [GIF_FRAME, GIF_EXTENSION, GIF_END] = [0x2c, 0x21, 0x3b];
 
-function framePixels(view: DataView): number {
+function framePixels(view: DataView, width: number, height: number): number {
 	const tableBytes = (flags: number) => (flags & 0x80 ? 3 * 2 ** ((flags & 0x07) + 1) : 0);
 	let pixels = 0;
 	let at = 13 + tableBytes(view.getUint8(10));
 	for (let block = view.getUint8(at); block !== GIF_END; block = view.getUint8(at)) {
 		if (block === GIF_FRAME) {
-			pixels += view.getUint16(at + 5, true) * view.getUint16(at + 7, true);
+			const frame = [view.getUint16(at + 5, true), view.getUint16(at + 7, true)] as const;
+			// An image tool makes a picture of the first frame alone.
+			if (pixels === 0 && (frame[0] !== width || frame[1] !== height)) return 0;
+			pixels += frame[0] * frame[1];
 			at += 11 + tableBytes(view.getUint8(at + 9));
 		} else if (block === GIF_EXTENSION) at += 2;
 		else {
@@ -210,17 +228,20 @@ function measureHeif(view: DataView): Measures | undefined {
 			const [width, height] = [view.getUint32(at + 12), view.getUint32(at + 16)];
 			if (width * height > (largest?.pixels ?? 0)) largest = { width, height, pixels: width * height };
 		}
-		// It goes on to the end, or is longer than a file that can be taken.
-		if (size < 8) break;
+		// 1: the size follows in 64 bits. 0: it goes on to the end.
+		const whole = size === 1 ? Number(view.getBigUint64(at + 8)) : size || view.byteLength - at;
+		if (whole < 8) return undefined;
 		// The boxes that lead to a size stand within these three; the first has a version and flags.
-		at += type === META ? 12 : type === IPRP || type === IPCO ? 8 : size;
+		at += type === META ? 12 : type === IPRP || type === IPCO ? 8 : whole;
+		// Where the bytes at hand end, more sizes may follow.
+		if (at > view.byteLength && largest) largest.pixels = undefined;
 	}
 	return largest;
 }
 
 function measureTiff(view: DataView): Measures {
-	const { width, height, orientation, isLast } = readDirectory(view);
-	return { width, height, orientation, ...(isLast ? {} : { pixels: undefined }) };
+	const { width, height, orientation, greyscale, isLast } = readDirectory(view);
+	return { width, height, orientation, greyscale, ...(isLast ? {} : { pixels: undefined }) };
 }
 
 const [SHORT, LONG] = [3, 4];
@@ -247,5 +268,7 @@ function readDirectory(view: DataView) {
 	const [width, height, given = 0] = [256, 257, 274].map((tag) => values.get(tag));
 	const orientation = given >= 1 && given <= 8 ? given : undefined;
 	const isLast = end + 4 <= view.byteLength && u32(end) === 0;
-	return { width, height, orientation, isLast };
+	// White is zero, or black is.
+	const greyscale = values.get(262) === 0 || values.get(262) === 1;
+	return { width, height, orientation, greyscale, isLast };
 }

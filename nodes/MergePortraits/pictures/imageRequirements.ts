@@ -1,3 +1,4 @@
+import { clean } from '../base/text';
 import { readImageHeader, type ImageHeader } from './imageHeader';
 
 export type ImageRole = 'target' | 'template';
@@ -54,7 +55,7 @@ const MENDED_SIDE = 2048;
  * @param field the picture's binary field, where it is known
  */
 export const editImageAdvice = (field = "the picture's field") =>
-	`An Edit Image node before this one makes it so: Operation 'Resize', 'Property Name' ${field}, 'Width' and 'Height' ${MENDED_SIDE}, 'Option' 'Only if Larger', and its options 'Format' jpeg and 'Quality' 90.`;
+	`An Edit Image node before this one makes it so: Operation 'Resize', 'Property Name' ${clean(field)}, 'Width' and 'Height' ${MENDED_SIDE}, 'Option' 'Only if Larger', and its options 'Format' jpeg and 'Quality' 90.`;
 
 /** The same for a picture behind a link, which only this node has opened. */
 export const editLinkedImageAdvice = `Download it with an HTTP Request node, and choose 'Binary File' here with the field data. ${editImageAdvice('data')}`;
@@ -132,11 +133,11 @@ export function checkImage(
 }
 
 /** Whether what `editImageAdvice` makes of it has enough pixels: a long and narrow one becomes too narrow. */
-function isMendable(role: ImageRole, header: ImageHeader | undefined): boolean {
+export function isMendable(role: ImageRole, header: ImageHeader | undefined): boolean {
 	const { width, height, pixels } = header ?? {};
 	if (width === undefined || height === undefined || pixels === undefined) return false;
 	const scale = Math.min(1, MENDED_SIDE / Math.max(width, height));
-	return pixels <= MAX_MENDABLE_PIXELS && scale * Math.min(width, height) > minSide[role];
+	return pixels <= MAX_MENDABLE_PIXELS && Math.floor(scale * Math.min(width, height)) > minSide[role];
 }
 
 function unfitFormat(header: ImageHeader | undefined, mending: Mending): Unfit | undefined {

@@ -1,6 +1,6 @@
 import type { IBinaryData, IExecuteFunctions, INodeExecutionData } from 'n8n-workflow';
 
-import { binaryFields, type FindStored } from './binaryField';
+import { binaryFields, type BinaryContext } from './binaryField';
 
 /** How the nodes are named that an expression reads: `$('Name')`, `$node["Name"]`, `$items("Name")`. */
 const NODE_NAME = /\$(?:\(|node\[|items\()\s*(['"`])((?:[^\\]|\\.)*?)\1/g;
@@ -10,13 +10,17 @@ const NODE_NAME = /\$(?:\(|node\[|items\()\s*(['"`])((?:[^\\]|\\.)*?)\1/g;
  * from anybody: to read its file would give away the pictures of other executions.
  */
 export class StoredBinaries {
+	readonly isCombined: boolean;
 	private readonly known = new Map<string, Map<string, IBinaryData>>();
 
-	constructor(private readonly context: IExecuteFunctions) {}
+	constructor(private readonly context: IExecuteFunctions) {
+		this.isCombined = context.getWorkflowSettings().binaryMode === 'combined';
+	}
 
-	/** @param written a parameter as the workflow's author wrote it: the input's binaries count, and those of nodes it names */
-	namedIn(written: unknown): FindStored {
-		const expression = typeof written === 'string' ? written : '';
+	/** @param written as the workflow's author wrote it: if it reads a binary, those of the input and of nodes it names count */
+	findIn(written: unknown): BinaryContext['findStored'] {
+		const expression = typeof written === 'string' && written.startsWith('=') ? written : '';
+		if (!(this.isCombined ? /\bbinary\b|\b_files\b/ : /binary\b/).test(expression)) return () => undefined;
 		return (id) =>
 			this.once('', () => this.context.getInputData()).get(id) ??
 			this.once(expression, () => this.itemsNamedIn(expression)).get(id);
@@ -27,18 +31,21 @@ export class StoredBinaries {
 		return names.flatMap((name) => this.itemsOf(name));
 	}
 
-	/** The items of all outputs of a node. */
+	/** The items of all runs and outputs of a node. */
 	private itemsOf(name: string): INodeExecutionData[] {
 		const { $items } = this.context.getWorkflowDataProxy(0);
-		const outputs: INodeExecutionData[][] = [];
-		try {
-			// Ends when there is no such output, or where data are pinned, which n8n gives for every output.
-			for (let items = $items(name, 0); items !== outputs.at(-1); items = $items(name, outputs.length))
-				outputs.push(items ?? []);
-		} catch {
-			// The node has no more outputs, or has not been executed.
-		}
-		return outputs.flat();
+		const outputs = new Set<INodeExecutionData[]>();
+		// Ends where there are no more, or where data are pinned, which n8n gives for every run and output.
+		const isNew = (run: number, output: number): boolean => {
+			try {
+				const items = $items(name, output, run) ?? [];
+				return outputs.size < outputs.add(items).size;
+			} catch {
+				return false;
+			}
+		};
+		for (let run = 0; isNew(run, 0); run++) for (let output = 1; isNew(run, output); output++);
+		return [...outputs].flat();
 	}
 
 	private once(key: string, items: () => INodeExecutionData[]): Map<string, IBinaryData> {
@@ -48,9 +55,7 @@ export class StoredBinaries {
 	}
 
 	private binariesOf(item: INodeExecutionData): Array<[string, IBinaryData]> {
-		// Elsewhere than in binary mode `combined`, `_files` is JSON like any other.
-		const isCombined = this.context.getWorkflowSettings().binaryMode === 'combined';
-		const binaries = isCombined ? [...binaryFields(item).values()] : Object.values(item.binary ?? {});
+		const binaries = [...binaryFields(item, this.isCombined).values()];
 		return binaries.flatMap((binary) => (binary.id ? [[binary.id, binary]] : []));
 	}
 }
