@@ -73,12 +73,15 @@ export async function openEditor(
 				await page.goto(server.url + path);
 			},
 
-			/** Keeps what is to be seen as a small PNG in the folder of screenshots, or elsewhere. Gives its path. */
-			async screenshot(name: string, folder = SCREENSHOT_FOLDER): Promise<string> {
+			/**
+			 * Keeps what is to be seen, in the editor or in a page that it has opened, as a small PNG in the folder of
+			 * screenshots, or elsewhere. Gives its path.
+			 */
+			async screenshot(name: string, folder = SCREENSHOT_FOLDER, shown = page): Promise<string> {
 				const file = join(folder, `${name}.png`);
 				// Neither messages in the corner, which come and go, nor the empty tooltip of the expression editor.
 				const style = '.el-notification, [class*="ͼ"]:empty { display: none !important; }';
-				const shot = await page.screenshot({ animations: 'disabled', style });
+				const shot = await shown.screenshot({ animations: 'disabled', style });
 				await mkdir(dirname(file), { recursive: true });
 				await writeFile(file, await sharp(shot).png({ palette: true, effort: 10 }).toBuffer());
 				return file;

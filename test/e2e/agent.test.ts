@@ -111,7 +111,7 @@ describe(`AI Agent 3.1 in n8n ${NEWEST_N8N}`, () => {
 	it('is told of a dead link', async () => {
 		const { told } = await ask(urls('/gone.png'));
 		expect(itemOf(told)).toEqual({
-			error: `'Target URL' could not be downloaded: ${here()} answered with HTTP status 404. What to do: Check the link: it may be mistyped, or have expired.`,
+			error: `'Target URL' could not be downloaded: ${here()} answered with HTTP status 404. What to do: Please check the link, or upload the picture instead.`,
 		});
 		expect(lab.simulator.requests).toHaveLength(0);
 	});
@@ -120,7 +120,8 @@ describe(`AI Agent 3.1 in n8n ${NEWEST_N8N}`, () => {
 		host.serve('/share', { headers: { 'content-type': 'text/html' }, body: '<!doctype html><title>Photo</title>' });
 		const { told } = await ask(urls('/share'));
 		expect(itemOf(told)).toEqual({
-			error: `'Target URL' is a web page, not a picture: use the direct link to the file. What to do: What came from ${here()} is HTML. Open the link in a browser, and copy the address of the picture itself.`,
+			error:
+				"'Target URL' is a web page, not a picture: use the direct link to the file. What to do: Please check the link, or upload the picture instead.",
 		});
 	});
 
@@ -137,8 +138,7 @@ describe(`AI Agent 3.1 in n8n ${NEWEST_N8N}`, () => {
 		});
 		const { told } = await ask(urls('/huge.png'));
 		expect(itemOf(told)).toEqual({
-			error:
-				"'Target URL' has more than 4 MB, allowed: at most 4 MB. What to do: Save it with fewer pixels: at most 4 MB are possible.",
+			error: expect.stringMatching(/^'Target URL' has more than 4\.19 MB, allowed: at most 4\.19 MB\. What to do: /),
 		});
 		// What the line itself holds comes on top of what is read.
 		expect(written).toBeLessThan(20);
@@ -156,7 +156,7 @@ describe(`AI Agent 3.1 in n8n ${NEWEST_N8N}`, () => {
 				),
 			});
 			expect(execution.task(MERGE).hints?.map(({ message }) => message)).toEqual([
-				'1 of 1 items were not merged. Each says why.',
+				'The item was not merged. It says why.',
 			]);
 		},
 	);

@@ -14,6 +14,21 @@ import { sha256 } from '../../lab/simulator/exchange';
 import { SIMULATOR_KEY } from '../../lab/simulator/simulator';
 import { chain, MERGE, mergePortraits, readFiles, start } from '../../lab/n8n/workflows';
 
+/** What people call it who do not know its name. */
+const SEARCHED = [
+	'deepfake',
+	'face fusion',
+	'face swap',
+	'celebrity',
+	'photomontage',
+	'morph',
+	'combine two pictures',
+	'merge photos',
+	'replace face',
+	'blend',
+];
+const FIRST_OR_SECOND: unknown = expect.arrayContaining([MERGE]);
+
 describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 	let files: string;
 	let lab: Lab;
@@ -77,14 +92,20 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 		await byId('node-execute-button').waitFor();
 	}
 
-	/** Searches the node panel for "portrait" behind the last node of a workflow. Gives what is found. */
-	async function searchBehindLastNode(): Promise<Locator> {
+	const foundNames = () => byId('node-creator-item-name');
+
+	/** Opens the node panel behind the last node of a workflow. */
+	async function openPanel(): Promise<void> {
 		const before = [start, readFiles('Template', join(lab.files, 'template.jpg'), 'template')];
 		await editor.goto(`/workflow/${await lab.addWorkflow(chain('Search', before))}`);
 		await byId('canvas-handle-plus').last().click();
-		await byId('node-creator-search-bar').fill('portrait');
-		await byId('node-creator-node-item').or(byId('node-creator-no-results')).first().waitFor();
-		return byId('node-creator-node-item').filter({ hasText: MERGE });
+	}
+
+	/** Searches the node panel. Gives the names of what is found. */
+	async function search(words: string): Promise<string[]> {
+		await byId('node-creator-search-bar').fill(words);
+		await foundNames().or(byId('node-creator-no-results')).first().waitFor();
+		return (await foundNames().allInnerTexts()).map((name) => name.trim());
 	}
 
 	/** How an icon is drawn: from which file, how large, and whether the browser could read it. */
@@ -101,17 +122,18 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 
 		it('is found in the node panel by "portrait", with its icon, and added to the canvas', async () => {
 			await open(theme);
-			const found = await searchBehindLastNode();
-			expect(await byId('node-creator-node-item').allInnerTexts()).toEqual([
-				expect.stringContaining('Put the face of a portrait into a template picture with AILabTools'),
-			]);
+			await openPanel();
+			expect(await search('portrait')).toEqual([MERGE]);
+			const found = byId('node-creator-action-item').filter({ hasText: MERGE });
+			expect(await found.innerText()).toContain('Put the face of a portrait into a template picture with AILabTools');
 			const { file: shown, width } = await drawn(found.locator('img').first());
 			expect(shown).toBe(file);
 			expect(width).toBeGreaterThan(0);
 			await editor.screenshot(`node-panel-${theme}`);
 
 			await found.click();
-			await page.getByText('Add to workflow').click();
+			await page.getByText('Check two pictures').waitFor();
+			await page.getByText('Merge two portraits').click();
 			await byId('node-execute-button').waitFor();
 			await editor.screenshot(`parameters-${theme}`);
 			await byId('ndv-close-button').click();
@@ -120,6 +142,12 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 			expect(await node.innerText()).toContain('similarity: 0.5');
 			await editor.screenshot(`canvas-${theme}`);
 		});
+	});
+
+	it('is found in the node panel by what people call it', async () => {
+		await open('light');
+		await openPanel();
+		for (const words of SEARCHED) expect([words, (await search(words)).slice(0, 2)]).toEqual([words, FIRST_OR_SECOND]);
 	});
 
 	it('has its credential created and tried out in the dialog, with a bad key and a good one', async () => {
