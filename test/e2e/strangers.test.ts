@@ -503,8 +503,6 @@ describe(`examples for strangers in n8n ${NEWEST_N8N}`, () => {
 			await editor.screenshot('chat-agent');
 			expect(asked()).toContain('(Uploaded with this message: me.png)');
 			for (const { messages } of model.requests) {
-				for (const { content } of messages)
-					expect(typeof content === 'string' || content === null || Array.isArray(content)).toBe(true);
 				expect(JSON.stringify(messages)).not.toMatch(/image_url|base64|data:image/);
 				expect(JSON.stringify(messages)).not.toContain(photo.toString('base64').slice(100, 160));
 			}
