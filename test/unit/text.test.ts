@@ -1,5 +1,8 @@
 import { clean, quote } from '../../nodes/MergePortraits/base/text';
 
+/** Enough for ten megabytes read once, on a busy machine too; read again and again, they would take hours. */
+const LINEAR_MS = 2_000;
+
 const megabytes = 'portrait'.repeat(1_250_000);
 const fields = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`f${index}`, index]));
 
@@ -45,7 +48,7 @@ describe('a value that a user gave is told as what it is', () => {
 	])('%s', (_what, value, told) => {
 		const started = performance.now();
 		expect(quote(value)).toBe(told);
-		expect(performance.now() - started).toBeLessThan(200);
+		expect(performance.now() - started).toBeLessThan(LINEAR_MS);
 	});
 });
 
@@ -66,6 +69,6 @@ describe('what a service says is shown without', () => {
 	])('%s', (_what, said, shown) => {
 		const started = performance.now();
 		expect(clean(said)).toBe(shown);
-		expect(performance.now() - started).toBeLessThan(50);
+		expect(performance.now() - started).toBeLessThan(LINEAR_MS);
 	});
 });
