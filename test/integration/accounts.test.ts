@@ -231,8 +231,8 @@ describe('a merged picture that n8n cannot store', () => {
 		const { task } = await execute(1, 0, { nodeType: nodeOfProcess({ clock: new SkippingClock() }) });
 		broken.mockRestore();
 		expect(simulator.requests).toHaveLength(1);
-		expect(task.error?.message).toBe('The pair was merged and billed, but n8n could not store the picture [item 0]');
-		expect(task.error?.description).toContain('n8n says: “ENOSPC: no space left on device”');
+		expect(task.error?.message).toBe('The pair was merged and billed, but n8n could not store the picture');
+		expect(task.error?.description).toContain('n8n says: "ENOSPC: no space left on device"');
 		expect(task.error?.description).toMatch(/request_id: [0-9a-f-]{36}, log_id: /);
 	});
 

@@ -1,9 +1,18 @@
 /** What the parameters for a binary field may hold, against items as n8n's own forms, webhooks and chats make them. */
-import type { IDataObject, NodeParameterValueType } from 'n8n-workflow';
+import {
+	NodeConnectionTypes,
+	type IDataObject,
+	type INode,
+	type INodeExecutionData,
+	type INodeParameters,
+	type INodeType,
+	type NodeParameterValueType,
+} from 'n8n-workflow';
 
 import { sha256 } from '../../lab/simulator/exchange';
 import { portrait } from '../../lab/portraits';
-import type { BinaryMode, EngineOptions } from '../../lab/engine';
+import { nodeOfProcess, runWorkflow, useBinaryMode, type BinaryMode, type EngineOptions } from '../../lab/engine';
+import { SIMULATOR_KEY } from '../../lab/simulator/simulator';
 import { MergePortraits } from '../../index.js';
 import { findBinary } from '../../nodes/MergePortraits/pictures/binaryField';
 import { run as runNode, simulator, target as one, template as other } from './withSimulator';
@@ -113,7 +122,7 @@ describe.each<BinaryMode>(['default', 'filesystem'])('binary mode %s', (binaryMo
 			'a file of another service',
 			form,
 			"={{ { id: '1a', mimeType: 'image/png' } }}",
-			'gives the ID of a stored file, which is not a binary of a node that the expression names',
+			'gives the ID of a stored file, which is not a binary of a node that the expression reads',
 		],
 		['a number by an expression', form, '={{ 7 }}', 'gives no binary, but 7'],
 	])('lists the fields that there are for %s', async (_what, item, given, message) => {
@@ -350,6 +359,68 @@ describe('the ID of a stored file in JSON is no binary', () => {
 		expect(simulator.requests).toHaveLength(0);
 	});
 
+	it.each<[string, (ids: string[]) => IDataObject, string]>([
+		['of another item, by an expression', ([, id]) => ({ photo: { mimeType: 'image/png', id } }), '={{ $json.photo }}'],
+		['of another item, by its path', ([, id]) => ({ photos: [{ mimeType: 'image/png', id }] }), 'photos[0]'],
+		['of another field of the item', ([id]) => ({ photo: { mimeType: 'image/png', id } }), '={{ $json.photo }}'],
+	])('not even of this execution: %s', async (_what, json, given) => {
+		const binary = (item: INodeExecutionData, field: string) => item.binary?.[field]?.id ?? '';
+		const forge: INodeType = {
+			...new MergePortraits(),
+			async execute() {
+				const items = this.getInputData();
+				const ids = items.map((item) => binary(item, 'secret'));
+				return [items.map((item) => ({ ...item, json: json(ids) }))];
+			},
+		};
+		const { task, ...result } = await runForged(forge, given);
+		expect(result.sent).toBe(0);
+		expect(task?.error?.message).toContain('gives the ID of a stored file');
+	});
+
+	/** A node that writes JSON with IDs of its input's files stands before Merge Portraits. */
+	async function runForged(forge: INodeType, given: string) {
+		await useBinaryMode('filesystem');
+		const node = (name: string, type: string, parameters: INodeParameters = {}): INode => ({
+			id: name,
+			name,
+			type,
+			typeVersion: 1,
+			position: [0, 0],
+			parameters,
+		});
+		const to = (name: string) => ({ main: [[{ node: name, type: NodeConnectionTypes.Main, index: 0 }]] });
+		const read: INodeType = {
+			...new MergePortraits(),
+			async execute() {
+				const item = async () => ({
+					json: {},
+					binary: {
+						secret: await this.helpers.prepareBinaryData(third, 's.png'),
+						template: await this.helpers.prepareBinaryData(other, 't.png'),
+					},
+				});
+				return [[await item(), await item()]];
+			},
+		};
+		const run = await runWorkflow({
+			credentials: { apiKey: SIMULATOR_KEY, baseUrl: simulator.baseUrl },
+			start: 'Read',
+			settings: { executionOrder: 'v1' },
+			types: { read, forge, mergePortraits: nodeOfProcess() },
+			nodes: [
+				node('Read', 'test.read'),
+				node('Forge', 'test.forge'),
+				{
+					...node('Merge Portraits', 'n8n-nodes-merge-portraits.mergePortraits', { targetBinaryPropertyName: given }),
+					credentials: { aiLabToolsApi: { id: '1', name: 'a' } },
+				},
+			],
+			connections: { Read: to('Forge'), Forge: to('Merge Portraits') },
+		});
+		return { task: run.data.resultData.runData['Merge Portraits']?.[0], sent: simulator.requests.length };
+	}
+
 	it('but in binary mode combined `_files` is where n8n keeps the binaries of an item', async () => {
 		const item = { files: { photo: file(third) } };
 		const settings = { binaryMode: 'combined' as const, executionOrder: 'v1' as const };
@@ -448,6 +519,15 @@ test.each([
 	for (const written of [text, `={{ ${text} }}`]) findBinary({ json: { a: null } }, text, written, known);
 	findBinary({ json: {} }, null, `={{ $${text} }}`, known);
 	// An exponential search would take hours.
+	expect(process.cpuUsage(started).user).toBeLessThan(2_000_000);
+});
+
+test('a long key over a long list in the JSON costs no more than its length', () => {
+	const json = { ['k'.repeat(100_000)]: Array(100_000).fill({ filename: 'a' }) };
+	const binary = { target: { data: '', mimeType: 'image/png' } };
+	const started = process.cpuUsage();
+	findBinary({ json, binary }, 'target', 'target', { isCombined: false, findStored: () => undefined });
+	// The product of both lengths would take gigabytes.
 	expect(process.cpuUsage(started).user).toBeLessThan(2_000_000);
 });
 

@@ -128,6 +128,32 @@ it.each<[string, () => Buffer | Promise<Buffer>, object]>([
 	],
 	['a bomb of 400 megapixels', () => pngHeader(20_000, 20_000), { canBeMadeFit: false, width: 20_000 }],
 	['a hundred megapixels', () => pngHeader(10_000, 10_000), { canBeMadeFit: true, width: 10_000 }],
+	[
+		'a JPEG whose comment makes GraphicsMagick take it for a CALS raster of any size',
+		async () => {
+			const jpeg = await sharp(target).resize(5000, 4000).jpeg().toBuffer();
+			const comment = Buffer.alloc(200, 0x20);
+			comment.set([0xff, 0xfe, 0, 198], 0);
+			comment.write('version: MIL-STD-1840', 19);
+			return Buffer.concat([jpeg.subarray(0, 2), comment, jpeg.subarray(2)]);
+		},
+		{ canBeMadeFit: false },
+	],
+	[
+		'a black-and-white TIFF',
+		async () => await sharp(target).toColourspace('b-w').tiff().toBuffer(),
+		{ canBeMadeFit: false },
+	],
+	[
+		'a long, narrow one that would become too narrow',
+		async () => await sharp(target).resize(8192, 513, { fit: 'fill' }).jpeg().toBuffer(),
+		{ canBeMadeFit: false },
+	],
+	[
+		'a sequence that GraphicsMagick does not know',
+		() => Buffer.from('\0\0\0\x18ftypmsf1\0\0\0\0msf1heic', 'latin1'),
+		{ canBeMadeFit: false },
+	],
 	['a file of 0 bytes', () => Buffer.alloc(0), { canBeMadeFit: false, code: 'PARAMETERS_CANNOT_EMPTY', bytes: 0 }],
 ])('%s does not fit, and may be mended or not', async (_what, bytes, expected) => {
 	const { seen, fits } = await check(await bytes());

@@ -2,6 +2,7 @@
 import type { INode } from 'n8n-workflow';
 
 import { faceless } from '../../lab/portraits';
+import { OutputItems } from '../../nodes/MergePortraits/output/item';
 import { SIMULATOR_KEY } from '../../lab/simulator/simulator';
 import { files, run, simulator, target, template } from './withSimulator';
 
@@ -13,6 +14,14 @@ const item = (name: string) => ({
 	files: { data: { bytes: target, fileName: 'ben.png' }, template: { bytes: template } },
 });
 const parameters = { targetBinaryPropertyName: 'data' };
+const NODE: INode = {
+	id: '1',
+	name: 'Merge Portraits',
+	type: 'n8n-nodes-merge-portraits.mergePortraits',
+	typeVersion: 1,
+	position: [0, 0],
+	parameters: {},
+};
 const CREDENTIAL = { apiKey: SIMULATOR_KEY, baseUrl: 'http://127.0.0.1:1' };
 
 describe.each(['continueErrorOutput', 'continueRegularOutput'] as const)('On Error: %s', (onError) => {
@@ -97,6 +106,44 @@ describe.each(['continueErrorOutput', 'continueRegularOutput'] as const)('On Err
 		expect(Object.keys(Object(failed?.json._files))).toEqual(['template']);
 	});
 });
+
+test.each(['continueErrorOutput', 'continueRegularOutput'] as const)(
+	'a failed item says nothing of an earlier success: %s',
+	async (onError) => {
+		const stale = {
+			mergePortraits: { downloadUrl: 'x' },
+			pictureCheck: { fits: true },
+			code: 'OLD',
+			httpStatus: 422,
+			requestId: 'old',
+			logId: 'old',
+		};
+		const options = { items: [{ files, json: { ...stale, name: 'Ben' } }], nodeSettings: { onError } };
+		const merge = await run({ ...options, parameters: { targetBinaryPropertyName: 'nothing' } });
+		const [failed] = onError === 'continueErrorOutput' ? merge.errorItems : merge.items;
+		expect(failed?.json).toMatchObject({ name: 'Ben', pictureCheck: { fits: true }, code: 'PARAMETERS_CANNOT_EMPTY' });
+		for (const field of ['mergePortraits', 'httpStatus', 'requestId', 'logId'])
+			expect(failed?.json[field]).toBeUndefined();
+		const check = await run({ ...options, parameters: { operation: 'check', options: { maxRetries: -1 } } });
+		const [unchecked] = onError === 'continueErrorOutput' ? check.errorItems : check.items;
+		expect(unchecked?.json.pictureCheck).toBeUndefined();
+	},
+);
+
+test.each([['two'], [['two']], [7], [null]])(
+	'in binary mode combined, `_files` that n8n cannot take is left out, so that no paid picture is lost: %j',
+	(_files) => {
+		const output = new OutputItems(NODE, false, true);
+		const request = { outputField: 'data', similarity: 0.5, includeOtherFields: true };
+		const result = { binary: { data: '', mimeType: 'image/jpeg' }, extension: 'jpg', attempts: 1 };
+		const merged = output.merged(
+			0,
+			{ request, result, fileName: 'a.jpg', reused: false, downloadUrl: undefined },
+			{ json: { _files } },
+		);
+		expect(merged.json._files).toEqual({});
+	},
+);
 
 describe("an item that carries an earlier node's `error`", () => {
 	const retries: Partial<INode> = { retryOnFail: true, maxTries: 5, waitBetweenTries: 1 };

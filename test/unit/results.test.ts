@@ -88,7 +88,6 @@ test.each([true, false])(
 			result: result(),
 			reused: true,
 		});
-		expect(execution).toEqual({ paidResults: {} });
 	},
 );
 
@@ -157,4 +156,29 @@ test('of four thousand pictures the ones that were used last are known', async (
 	await pay('pair 0');
 	await pay('one more');
 	expect([await pay('pair 0'), await pay('pair 1')]).toEqual([{ reused: true }, { reused: false }]);
+});
+
+test('what an earlier round has paid for is saved again while the node runs, for the Retry of a round that fails', async () => {
+	const results = new PaidResults<Refused>();
+	const execution = {};
+	const { ways, payment } = slowPayment();
+	const first = results.getOrMerge(execution, 'pair', ways);
+	payment.end(result('1'));
+	await first;
+	results.forgetRetry(execution);
+	await results.getOrMerge(execution, 'pair', ways);
+	expect(execution).toEqual({ paidResults: { pair: result('1') } });
+});
+
+test('pairs of one execution share a payment, whether one reuses those of others or not', async () => {
+	const results = new PaidResults<Refused>();
+	const execution = {};
+	const [one, two] = [slowPayment(), slowPayment()];
+	const both = [
+		results.getOrMerge(execution, 'pair', { ...one.ways, reuse: false }),
+		results.getOrMerge(execution, 'pair', two.ways),
+	];
+	one.payment.end(result('1'));
+	await Promise.all(both);
+	expect(two.payment.begun).toBe(0);
 });

@@ -45,7 +45,6 @@ export const options: INodeProperties[] = [
 		name: 'downloadLink',
 		type: 'options',
 		displayOptions: onlyToMergeOption,
-		noDataExpression: true,
 		options: linkChoices,
 		// Of the option once it is added; without it there is no link.
 		default: '1h',

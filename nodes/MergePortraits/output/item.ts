@@ -1,4 +1,4 @@
-import type { INode, INodeExecutionData } from 'n8n-workflow';
+import type { IDataObject, INode, INodeExecutionData } from 'n8n-workflow';
 
 import { isRecord } from '../base/values';
 import type { MergeRequest } from '../input/request';
@@ -9,7 +9,7 @@ import { sentence, type Failure } from './outcome';
 
 /** A merged picture as an item shows it. */
 export interface MergedPicture {
-	request: MergeRequest;
+	request: Pick<MergeRequest, 'outputField' | 'similarity' | 'includeOtherFields'>;
 	result: PaidResult;
 	/** Of its file, with the extension. */
 	fileName: string;
@@ -73,8 +73,9 @@ export class OutputItems {
 			const { message, description } = error;
 			return { json: { error: description ? `${message}. What to do: ${description}` : message }, pairedItem };
 		}
-		const { json, binary } = passedOn(input, this.isCombined, outputField, stale);
-		const item = { json: { ...json, ...fields }, binary, pairedItem };
+		const { json, binary } = passedOn(input, this.isCombined, outputField);
+		// Undefined, because n8n's error output adds what the input item had and this one has not.
+		const item = { json: { ...json, [stale]: undefined, ...fields }, binary, pairedItem };
 		if (this.node.onError === 'continueErrorOutput') {
 			// n8n moves copies of items that carry an error to the error output, and replaces the json of a copy that still
 			// carries it with the message alone. A property that is not enumerable is not copied.
@@ -119,17 +120,12 @@ function inspected(role: ImageRole, { header, byteLength, unfit }: Inspection) {
 }
 
 /**
- * What an item keeps of its input: not an earlier node's `error` nor what is `stale`, and nothing in the output field.
+ * What an item keeps of its input: not an earlier node's `error`, and nothing in the output field.
  * @param outputField undefined for no binaries at all
  * @param isCombined whether n8n keeps binaries in the JSON, where it takes nothing but an object
  */
-function passedOn(
-	{ json, binary = {} }: INodeExecutionData,
-	isCombined: boolean,
-	outputField: string | undefined,
-	stale?: string,
-) {
-	const { error: _error, ...kept } = stale === undefined ? json : without(json, stale);
+function passedOn({ json, binary = {} }: INodeExecutionData, isCombined: boolean, outputField: string | undefined) {
+	const kept: IDataObject = without(json, 'error');
 	if (isCombined && '_files' in kept) {
 		const { _files } = kept;
 		kept._files = isRecord(_files) && !Array.isArray(_files) ? without(_files, outputField) : {};

@@ -232,7 +232,8 @@ function measureHeif(view: DataView): Measures | undefined {
 		const whole = size === 1 ? Number(view.getBigUint64(at + 8)) : size || view.byteLength - at;
 		if (whole < 8) return undefined;
 		// The boxes that lead to a size stand within these three; the first has a version and flags.
-		at += type === META ? 12 : type === IPRP || type === IPCO ? 8 : whole;
+		const header = size === 1 ? 16 : 8;
+		at += type === META ? header + 4 : type === IPRP || type === IPCO ? header : whole;
 		// Where the bytes at hand end, more sizes may follow.
 		if (at > view.byteLength && largest) largest.pixels = undefined;
 	}
