@@ -271,6 +271,15 @@ describe(`batch examples in n8n ${NEWEST_N8N}`, () => {
 			expect(sent()).toEqual([]);
 		});
 
+		it('pays for nothing when nothing more can be remembered', async () => {
+			const id = await add('nightly-batch', { folder: await folderWith('nightly-table', numbered(3)) });
+			await lab.restart({ N8N_DATA_TABLES_MAX_SIZE_BYTES: '1' });
+			const execution = await night(id);
+			await lab.restart({});
+			expect([execution.status, execution.data.resultData.lastNodeExecuted]).toEqual(['error', 'Try table']);
+			expect(sent()).toEqual([]);
+		});
+
 		it('stops before it pays when the template is no picture, and makes one fit that is too large', async () => {
 			const folder = await folderWith('nightly-template', numbered(2));
 			const id = await add('nightly-batch', { folder });
@@ -294,12 +303,17 @@ describe(`batch examples in n8n ${NEWEST_N8N}`, () => {
 				[PHOTOS['sideways.jpg']].filter((one) => one !== undefined),
 				'photo',
 			)('Sideways');
-			const folder = await folderWith('nightly-svg', numbered(2), { 'x.jpg': SVG, 'y.png': Buffer.from('%PDF-1.4') });
+			const folder = await folderWith('nightly-svg', numbered(2), {
+				'x.jpg': SVG,
+				'y.png': Buffer.from('%PDF-1.4'),
+				'empty.jpg': Buffer.alloc(0),
+			});
 			const id = await add('nightly-batch', { folder });
 			expect(ended(await night(id))).toEqual(SUCCESS);
 			expect([sent(), await gmCalls()]).toEqual([numbered(2), []]);
 			const lines = await report('nightly-svg', first(await reports('nightly-svg'), 'report'));
 			for (const name of ['x.jpg', 'y.png']) expect(lines.get(name)?.reason).toMatch(/not a picture that can be read/);
+			expect(lines.get('empty.jpg')?.reason).toMatch(/is an empty file/);
 
 			await lab.provide('nightly-svg/portraits/sideways.jpg', sideways);
 			expect(ended(await night(id))).toEqual(SUCCESS);
