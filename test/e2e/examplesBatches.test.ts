@@ -2,10 +2,11 @@
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { INode } from 'n8n-workflow';
+import sharp from 'sharp';
 
 import { BUCKET, startCounterparts, type Counterparts } from '../../lab/counterparts/counterparts';
 import { applyCredentials, readExample, withSettings } from '../../lab/n8n/examples';
@@ -60,11 +61,17 @@ describe(`batch examples in n8n ${NEWEST_N8N}`, () => {
 	});
 
 	const merges = (): RecordedRequest[] => lab.simulator.requests.filter(({ status }) => status === 200);
-	/** By the SHA-256 of their bytes, the portraits that were put there: the service is sent no names. */
-	const portraits = new Map<string, string>();
-	const targetOf = ({ files }: RecordedRequest) => portraits.get(files.image_target?.sha256 ?? '') ?? 'prepared';
+	const targetOf = ({ files }: RecordedRequest) => lab.nameOf(files.image_target);
 	/** The names of the portraits that were sent. */
 	const sent = (requests = lab.simulator.requests) => requests.map(targetOf).sort();
+	/** Of the targets that were sent, as they are stored, in px. */
+	const measures = async () =>
+		await Promise.all(
+			lab.simulator.requests.map(async ({ files }) => {
+				const { width, height } = await sharp(files.image_target?.bytes).metadata();
+				return `${width} × ${height}`;
+			}),
+		);
 	const gmCalls = async () =>
 		(await readFile(join(path.gm, 'calls'), 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
 	const account = () => {
@@ -98,14 +105,10 @@ describe(`batch examples in n8n ${NEWEST_N8N}`, () => {
 		await lab.provide(join(folder, 'template.jpg'), await portrait('Template', { ...SIDE, format: 'jpeg' }));
 		for (const name of names) {
 			const format = name.endsWith('.jpg') ? ('jpeg' as const) : ('png' as const);
-			await put(join(folder, name), await portrait(`${folder}/${name}`, { ...SIDE, format }));
+			await lab.provide(join(folder, name), await portrait(`${folder}/${name}`, { ...SIDE, format }));
 		}
-		for (const [name, bytes] of Object.entries(others)) await put(join(folder, name), bytes);
+		for (const [name, bytes] of Object.entries(others)) await lab.provide(join(folder, name), bytes);
 		return join(lab.files, folder);
-	}
-	async function put(path: string, bytes: Buffer): Promise<void> {
-		portraits.set(sha256(bytes), basename(path));
-		await lab.provide(path, bytes);
 	}
 
 	/** The lines of a CSV report by portrait. */
@@ -180,7 +183,7 @@ describe(`batch examples in n8n ${NEWEST_N8N}`, () => {
 				expect(picture).toMatch(/^\d{4}-\d\d-\d\d-\d+-portrait-\d\d-merged\.jpg$/);
 				expect([name, sha256(await lab.written(`nightly/merged/${picture}`))]).toEqual([name, results.get(name)]);
 			}
-			for (const name of bad) expect(lines.get(name)?.reason).toMatch(/^AILabTools found no face in a picture\. /);
+			for (const name of bad) expect(lines.get(name)?.reason).toMatch(/^No face was found in /);
 			expect(lines.get('photo.heic')).toMatchObject({
 				picture: '',
 				reason: expect.stringMatching(/^The portrait whose face is taken is (a HEIC|not a) picture/),
@@ -194,8 +197,8 @@ describe(`batch examples in n8n ${NEWEST_N8N}`, () => {
 			expect([...(await report('nightly', secondReport)).keys()]).toEqual(['photo.heic']);
 
 			// Another picture under a known name is new, and replaces no picture that was paid for.
-			await put(`nightly/portraits/${names[0]}`, await portrait('Somebody else', SIDE));
-			await put(`nightly/portraits/${bad[0]}`, await portrait('A face', SIDE));
+			await lab.provide(`nightly/portraits/${names[0]}`, await portrait('Somebody else', SIDE));
+			await lab.provide(`nightly/portraits/${bad[0]}`, await portrait('A face', SIDE));
 			expect(ended(await night(id))).toEqual(SUCCESS);
 			expect(sent()).toEqual([names[0], bad[0]]);
 			expect(await pictures('nightly')).toHaveLength(32);
@@ -268,6 +271,15 @@ describe(`batch examples in n8n ${NEWEST_N8N}`, () => {
 			expect(sent()).toEqual([]);
 		});
 
+		it('pays for nothing when nothing more can be remembered', async () => {
+			const id = await add('nightly-batch', { folder: await folderWith('nightly-table', numbered(3)) });
+			await lab.restart({ N8N_DATA_TABLES_MAX_SIZE_BYTES: '1' });
+			const execution = await night(id);
+			await lab.restart({});
+			expect([execution.status, execution.data.resultData.lastNodeExecuted]).toEqual(['error', 'Try table']);
+			expect(sent()).toEqual([]);
+		});
+
 		it('stops before it pays when the template is no picture, and makes one fit that is too large', async () => {
 			const folder = await folderWith('nightly-template', numbered(2));
 			const id = await add('nightly-batch', { folder });
@@ -291,16 +303,21 @@ describe(`batch examples in n8n ${NEWEST_N8N}`, () => {
 				[PHOTOS['sideways.jpg']].filter((one) => one !== undefined),
 				'photo',
 			)('Sideways');
-			const folder = await folderWith('nightly-svg', numbered(2), { 'x.jpg': SVG, 'y.png': Buffer.from('%PDF-1.4') });
+			const folder = await folderWith('nightly-svg', numbered(2), {
+				'x.jpg': SVG,
+				'y.png': Buffer.from('%PDF-1.4'),
+				'empty.jpg': Buffer.alloc(0),
+			});
 			const id = await add('nightly-batch', { folder });
 			expect(ended(await night(id))).toEqual(SUCCESS);
 			expect([sent(), await gmCalls()]).toEqual([numbered(2), []]);
 			const lines = await report('nightly-svg', first(await reports('nightly-svg'), 'report'));
 			for (const name of ['x.jpg', 'y.png']) expect(lines.get(name)?.reason).toMatch(/not a picture that can be read/);
+			expect(lines.get('empty.jpg')?.reason).toMatch(/is an empty file/);
 
-			await put('nightly-svg/portraits/sideways.jpg', sideways);
+			await lab.provide('nightly-svg/portraits/sideways.jpg', sideways);
 			expect(ended(await night(id))).toEqual(SUCCESS);
-			expect(sent()).toEqual(['prepared']);
+			expect(await measures()).toEqual(['640 × 480']);
 			expect((await gmCalls()).length).toBeGreaterThan(0);
 		});
 
@@ -319,7 +336,7 @@ describe(`batch examples in n8n ${NEWEST_N8N}`, () => {
 			expect(lines.get('turned.jpg')?.reason).toMatch(/GraphicsMagick|gm/);
 			await lab.restart({});
 			expect(ended(await night(id))).toEqual(SUCCESS);
-			expect(sent()).toEqual(['prepared']);
+			expect(await measures()).toEqual(['640 × 480']);
 		});
 
 		it.each([
@@ -475,11 +492,11 @@ describe(`batch examples in n8n ${NEWEST_N8N}`, () => {
 				const [attachment] = mail.attachments;
 				expect(attachment?.contentType).toBe('image/jpeg');
 				expect(sha256(attachment?.content ?? Buffer.alloc(0))).toBe(
-					results.get(`${portraitOf}.png`) ?? results.get('prepared'),
+					results.get(`${portraitOf}.png`) ?? results.get(undefined),
 				);
 			}
 			expect(mailbox.messages).toHaveLength(3 + 4);
-			expect(noteOn('Wall')).toMatch(/wall@example\.com[^]*wall\.png[^]*AILabTools found no face in a picture/);
+			expect(noteOn('Wall')).toMatch(/wall@example\.com[^]*wall\.png[^]*No face was found in /);
 			expect(noteOn('Missing')).toMatch(/missing@example\.com[^]*missing\.png[^]*No file\(s\) found/);
 			expect(noteOn('Nowhere')).toContain('The list has no e-mail address or no portrait');
 			// What was paid for is not lost with the mail.
@@ -638,7 +655,7 @@ describe(`batch examples in n8n ${NEWEST_N8N}`, () => {
 				expect([name, sha256(await lab.written(`large/merged/${picture}`))]).toEqual([name, results.get(source)]);
 			}
 			expect(lines.get('anna/1.png')?.picture).toMatch(/-anna-1-merged\.jpg$/);
-			expect(lines.get('wall.png')?.reason).toContain('AILabTools found no face in a picture');
+			expect(lines.get('wall.png')?.reason).toContain('No face was found in ');
 			expect(lines.get('missing.png')?.reason).toContain('No file(s) found');
 			expect(lines.get('x.jpg')?.reason).toContain('not a picture that can be read');
 			expect(await gmCalls()).toEqual([]);
@@ -651,7 +668,7 @@ describe(`batch examples in n8n ${NEWEST_N8N}`, () => {
 			for (const name of names) expect(again.get(name)).toEqual(lines.get(name));
 
 			// Another picture under a known name is new, and replaces none.
-			await put(`large/${names[0]}`, await portrait('Somebody else', SIDE));
+			await lab.provide(`large/${names[0]}`, await portrait('Somebody new', SIDE));
 			expect(ended(await run(id))).toEqual(SUCCESS);
 			expect(merges().map(targetOf)).toEqual(['1.png']);
 			expect(await pictures('large')).toHaveLength(9);
