@@ -30,9 +30,12 @@ export interface LabOptions {
 	simulator?: SimulatorOptions;
 }
 
-export interface Execution {
+export interface Listed {
 	id: string;
 	status: ExecutionStatus;
+}
+
+export interface Execution extends Listed {
 	data: IRunExecutionData;
 	/** What a node gave at one of its outputs in its last run. */
 	items(node: string, output?: number): INodeExecutionData[];
@@ -134,7 +137,7 @@ export async function openLab(options: LabOptions) {
 	async function finished(executionId: string, everyMs = 100): Promise<Execution> {
 		for (;;) {
 			const { status } = await call<{ status: ExecutionStatus }>('GET', `/executions/${executionId}`);
-			if (!['new', 'running', 'waiting'].includes(status)) return await find(executionId);
+			if (hasEnded({ status })) return await find(executionId);
 			await sleep(everyMs);
 		}
 	}
@@ -177,6 +180,12 @@ export async function openLab(options: LabOptions) {
 		async activate(workflowId: string): Promise<void> {
 			const { versionId } = await call<{ versionId: string }>('GET', `/workflows/${workflowId}`);
 			await call('POST', `/workflows/${workflowId}/activate`, { versionId });
+		},
+
+		/** All executions of a workflow, without their data: the newest first. */
+		async executions(workflowId: string): Promise<Listed[]> {
+			const filter = encodeURIComponent(JSON.stringify({ workflowId }));
+			return (await call<{ results: Listed[] }>('GET', `/executions?limit=100&filter=${filter}`)).results;
 		},
 
 		/** Posts to a webhook, again until its workflow's activation has got around. */
@@ -234,6 +243,8 @@ export async function openLab(options: LabOptions) {
 		},
 	};
 }
+
+export const hasEnded = ({ status }: Pick<Listed, 'status'>) => !['new', 'running', 'waiting'].includes(status);
 
 /** A recorded request for somebody to read. */
 function withoutSecrets(name: string, value: unknown): unknown {

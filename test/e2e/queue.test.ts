@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { ExecutionStatus, INodeExecutionData } from 'n8n-workflow';
+import type { INodeExecutionData } from 'n8n-workflow';
 
 import { first } from '../../lab/required';
 import { NEWEST_N8N } from '../../lab/n8n/installation';
-import type { Lab } from '../../lab/n8n/lab';
+import { hasEnded, type Lab, type Listed } from '../../lab/n8n/lab';
 import { openQueueLab } from '../../lab/n8n/queueLab';
 import { portrait } from '../../lab/portraits';
 import type { RecordedRequest } from '../../lab/simulator/simulator';
@@ -20,11 +20,6 @@ const IMPATIENCE = {
 	QUEUE_WORKER_LOCK_RENEW_TIME: '1000',
 	QUEUE_WORKER_STALLED_INTERVAL: '2000',
 };
-
-interface Listed {
-	id: string;
-	status: ExecutionStatus;
-}
 
 describe(`n8n ${NEWEST_N8N} in queue mode`, () => {
 	let queue: Awaited<ReturnType<typeof openQueueLab>>;
@@ -67,16 +62,12 @@ describe(`n8n ${NEWEST_N8N} in queue mode`, () => {
 		if (!answer.ok) throw new Error(`The webhook answered ${answer.status}`);
 	}
 
-	async function executions(): Promise<Listed[]> {
-		const filter = encodeURIComponent(JSON.stringify({ workflowId }));
-		const { results } = await lab.call<{ results: Listed[] }>('GET', `/executions?limit=100&filter=${filter}`);
-		return results;
-	}
+	const executions = async () => await lab.executions(workflowId);
 
 	async function ended(count: number): Promise<Listed[]> {
 		for (;;) {
 			const all = await executions();
-			if (all.length >= count && all.every(({ status }) => !['new', 'running', 'waiting'].includes(status))) return all;
+			if (all.length >= count && all.every(hasEnded)) return all;
 			await sleep(200);
 		}
 	}
