@@ -13,7 +13,7 @@ import { onFailure } from './evidence';
 import { installShown, NEWEST_N8N, type N8nVersion } from './installation';
 import { createN8n, type N8n, type N8nServer, type Owner, type Workflow } from './n8n';
 import { packTarball } from './pack';
-import { freePort } from './processes';
+import { freePort, runProcess } from './processes';
 import { CREDENTIAL } from './workflows';
 
 const OUTPUT_FOLDER = resolve(__dirname, '../../test-output');
@@ -186,6 +186,24 @@ export async function openLab(options: LabOptions) {
 		async executions(workflowId: string): Promise<Listed[]> {
 			const filter = encodeURIComponent(JSON.stringify({ workflowId }));
 			return (await call<{ results: Listed[] }>('GET', `/executions?limit=100&filter=${filter}`)).results;
+		},
+
+		/**
+		 * An execution's data as n8n stores it: of one process, which has them in SQLite, of hundreds of megabytes too. That
+		 * n8n's own Node.js reads.
+		 */
+		async stored(id: string): Promise<string> {
+			if (env?.DB_TYPE === 'postgresdb') return (await call<{ data: string }>('GET', `/executions/${id}`)).data;
+			const script = `
+				const { DatabaseSync } = require('node:sqlite');
+				const database = new DatabaseSync(process.argv[1], { readOnly: true });
+				const row = database.prepare('SELECT data FROM execution_data WHERE executionId = ?').get(process.argv[2]);
+				process.stdout.write(row?.data ?? '[]');
+			`;
+			const args = ['-e', script, join(folder, 'user/.n8n/database.sqlite'), id];
+			const { exitCode, stdout, stderr } = await runProcess(installation.node, args, { cwd: folder, env: process.env });
+			if (exitCode !== 0) throw new Error(`n8n's database could not be read:\n${stderr}`);
+			return stdout;
 		},
 
 		/** Posts to a webhook, again until its workflow's activation has got around. */

@@ -10,7 +10,7 @@ import { hasEnded, type Lab, type Listed } from '../../lab/n8n/lab';
 import { openQueueLab } from '../../lab/n8n/queueLab';
 import { portrait } from '../../lab/portraits';
 import type { RecordedRequest } from '../../lab/simulator/simulator';
-import { addFields, chain, MERGE, mergePortraits, node, readFiles } from '../../lab/n8n/workflows';
+import { addFields, chain, MERGE, mergePortraits, readFiles, webhook } from '../../lab/n8n/workflows';
 
 const PAIRS = 10;
 
@@ -36,11 +36,7 @@ describe(`n8n ${NEWEST_N8N} in queue mode`, () => {
 		}
 		workflowId = await lab.addWorkflow(
 			chain('Queued', [
-				node('Start', 'n8n-nodes-base.webhook', {
-					typeVersion: 2,
-					webhookId: 'pairs',
-					parameters: { httpMethod: 'POST', path: 'pairs', responseMode: 'onReceived', options: {} },
-				}),
+				webhook('pairs', { responseMode: 'onReceived', options: {} }, 'Start'),
 				readFiles('Template', join(lab.files, 'template.jpg'), 'template'),
 				readFiles('Targets', join(lab.files, 'targets/*.png'), 'target'),
 				addFields('Source', { pair: '={{ $json.fileName }}' }),
