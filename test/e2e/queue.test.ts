@@ -10,7 +10,7 @@ import { hasEnded, type Lab, type Listed } from '../../lab/n8n/lab';
 import { openQueueLab } from '../../lab/n8n/queueLab';
 import { portrait } from '../../lab/portraits';
 import type { RecordedRequest } from '../../lab/simulator/simulator';
-import { addFields, chain, MERGE, mergePortraits, readFiles, webhook } from '../../lab/n8n/workflows';
+import { addFields, chain, MERGE, mergePortraits, readFiles, start, webhook } from '../../lab/n8n/workflows';
 
 const PAIRS = 10;
 
@@ -107,7 +107,7 @@ describe(`n8n ${NEWEST_N8N} in queue mode`, () => {
 		lab.simulator.reset();
 		const execution = await lab.run(
 			chain('Long', [
-				node('Start', 'n8n-nodes-base.manualTrigger'),
+				start,
 				readFiles('Template', join(lab.files, 'template.jpg'), 'template'),
 				readFiles('Targets', join(lab.files, 'long/*.png'), 'target'),
 				mergePortraits({}),
