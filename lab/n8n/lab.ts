@@ -13,7 +13,7 @@ import { onFailure } from './evidence';
 import { installShown, NEWEST_N8N, type N8nVersion } from './installation';
 import { createN8n, type N8n, type N8nServer, type Owner, type Workflow } from './n8n';
 import { packTarball } from './pack';
-import { freePort } from './processes';
+import { freePort, runProcess } from './processes';
 import { CREDENTIAL } from './workflows';
 
 const OUTPUT_FOLDER = resolve(__dirname, '../../test-output');
@@ -30,9 +30,12 @@ export interface LabOptions {
 	simulator?: SimulatorOptions;
 }
 
-export interface Execution {
+export interface Listed {
 	id: string;
 	status: ExecutionStatus;
+}
+
+export interface Execution extends Listed {
 	data: IRunExecutionData;
 	/** What a node gave at one of its outputs in its last run. */
 	items(node: string, output?: number): INodeExecutionData[];
@@ -134,7 +137,7 @@ export async function openLab(options: LabOptions) {
 	async function finished(executionId: string, everyMs = 100): Promise<Execution> {
 		for (;;) {
 			const { status } = await call<{ status: ExecutionStatus }>('GET', `/executions/${executionId}`);
-			if (!['new', 'running', 'waiting'].includes(status)) return await find(executionId);
+			if (hasEnded({ status })) return await find(executionId);
 			await sleep(everyMs);
 		}
 	}
@@ -177,6 +180,30 @@ export async function openLab(options: LabOptions) {
 		async activate(workflowId: string): Promise<void> {
 			const { versionId } = await call<{ versionId: string }>('GET', `/workflows/${workflowId}`);
 			await call('POST', `/workflows/${workflowId}/activate`, { versionId });
+		},
+
+		/** All executions of a workflow, without their data: the newest first. */
+		async executions(workflowId: string): Promise<Listed[]> {
+			const filter = encodeURIComponent(JSON.stringify({ workflowId }));
+			return (await call<{ results: Listed[] }>('GET', `/executions?limit=100&filter=${filter}`)).results;
+		},
+
+		/**
+		 * An execution's data as n8n stores it: of one process, which has them in SQLite, of hundreds of megabytes too. That
+		 * n8n's own Node.js reads.
+		 */
+		async stored(id: string): Promise<string> {
+			if (env?.DB_TYPE === 'postgresdb') return (await call<{ data: string }>('GET', `/executions/${id}`)).data;
+			const script = `
+				const { DatabaseSync } = require('node:sqlite');
+				const database = new DatabaseSync(process.argv[1], { readOnly: true });
+				const row = database.prepare('SELECT data FROM execution_data WHERE executionId = ?').get(process.argv[2]);
+				process.stdout.write(row?.data ?? '[]');
+			`;
+			const args = ['-e', script, join(folder, 'user/.n8n/database.sqlite'), id];
+			const { exitCode, stdout, stderr } = await runProcess(installation.node, args, { cwd: folder, env: process.env });
+			if (exitCode !== 0) throw new Error(`n8n's database could not be read:\n${stderr}`);
+			return stdout;
 		},
 
 		/** Posts to a webhook, again until its workflow's activation has got around. */
@@ -234,6 +261,8 @@ export async function openLab(options: LabOptions) {
 		},
 	};
 }
+
+export const hasEnded = ({ status }: Pick<Listed, 'status'>) => !['new', 'running', 'waiting'].includes(status);
 
 /** A recorded request for somebody to read. */
 function withoutSecrets(name: string, value: unknown): unknown {

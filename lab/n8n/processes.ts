@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 
 import { portOf } from '../required';
@@ -52,6 +53,24 @@ export async function stopProcess(child: ChildProcess): Promise<void> {
 	const impatience = setTimeout(() => child.kill('SIGKILL'), 10_000);
 	await ended;
 	clearTimeout(impatience);
+}
+
+/** What another process has used of the CPU, user and system, in seconds. Only Linux tells it, in hundredths. */
+export async function cpuSeconds(pid: number | undefined): Promise<number> {
+	const [, behindName = ''] = (await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')).split(') ');
+	const [user = 0, system = 0] = behindName.split(' ').slice(11, 13).map(Number);
+	return (user + system) / 100;
+}
+
+/** Begins another process's peak of memory anew, as Linux can. */
+export async function forgetPeak(pid: number | undefined): Promise<void> {
+	await writeFile(`/proc/${pid}/clear_refs`, '5').catch(() => undefined);
+}
+
+/** The most that was resident of it, MB of 1024 × 1024 bytes; undefined but on Linux. */
+export async function peakMemory(pid: number | undefined): Promise<number | undefined> {
+	const peak = /VmHWM:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''))?.[1];
+	return peak === undefined ? undefined : Number(peak) / 1024;
 }
 
 /** The ports given so far: two who ask one after the other, before either listens, must not get the same. */

@@ -20,8 +20,8 @@ const POSTGRES_VERSIONS = '/usr/lib/postgresql';
 export interface Service {
 	/** n8n's settings for it. */
 	env: NodeJS.ProcessEnv;
-	/** Stops it and starts it again, with all that it held. */
-	restart(): Promise<void>;
+	/** Stops it, and starts it again after so long, with all that it held. */
+	restart(awayMs: number): Promise<void>;
 	stop(): Promise<void>;
 }
 
@@ -118,8 +118,9 @@ async function keepRunning(port: number, start: () => ChildProcess, end: NodeJS.
 	await listening(child, port);
 	return {
 		stop,
-		async restart() {
+		async restart(awayMs: number) {
 			await stop();
+			await sleep(awayMs);
 			child = start();
 			await listening(child, port);
 		},

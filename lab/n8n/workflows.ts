@@ -43,6 +43,14 @@ export function readFiles(name: string, selector: string, field: string) {
 	return node(name, 'n8n-nodes-base.readWriteFile', { parameters });
 }
 
+/** Listens at a path, for POST. */
+export const webhook = (path: string, parameters: IDataObject, name = 'Webhook') =>
+	node(name, 'n8n-nodes-base.webhook', {
+		typeVersion: 2.1,
+		webhookId: path,
+		parameters: { httpMethod: 'POST', path, ...parameters },
+	});
+
 export function writeFile(name: string, fileName: string, dataPropertyName = 'data') {
 	const parameters = { operation: 'write', fileName, dataPropertyName, options: {} };
 	return node(name, 'n8n-nodes-base.readWriteFile', { parameters });

@@ -74,8 +74,13 @@ export class Account {
 		this.reserved += MERGE_CREDITS;
 	}
 
-	charge(): void {
+	/** Gives the reserved price back, of a merge that does not come about. */
+	release(): void {
 		this.reserved -= MERGE_CREDITS;
+	}
+
+	charge(): void {
+		this.release();
 		this.credits -= MERGE_CREDITS;
 	}
 

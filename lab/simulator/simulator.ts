@@ -78,6 +78,8 @@ export interface Simulator {
 	setFault(fault: SimulatorOptions['fault']): void;
 	/** Forgets requests, peak and fault. Balances and limits stay. */
 	reset(): void;
+	/** Breaks every connection and refuses new ones for so long. What it was at is neither answered nor charged. */
+	away(ms: number): Promise<void>;
 	/** Ends the server and every connection, hanging ones too. */
 	close(): Promise<void>;
 }
@@ -100,10 +102,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 	const requests: RecordedRequest[] = [];
 	const creditRequests: RecordedRequest[] = [];
 	const results = new Map<string, Promise<Buffer>>();
-	const stopping = new AbortController();
-	const { signal } = stopping;
-	// Every delayed request listens to it.
-	setMaxListeners(0, signal);
+	let stopping = new AbortController();
 	const running = new Set<Promise<void>>();
 	let fault = options.fault;
 	let underWay = 0;
@@ -136,7 +135,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 		const { record } = exchange;
 		const { delayMs = 0 } = options;
 		const account = accountOf(record);
-		if (delayMs > 0) await sleep(delayMs * chance(record.index), undefined, { signal });
+		if (delayMs > 0) await sleep(delayMs * chance(record.index), undefined, { signal: stopping.signal });
 		account.enter(performance.now());
 		try {
 			const files = await exchange.readForm(keepBytes, answerPicture === undefined);
@@ -162,7 +161,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 			? Buffer.concat([answerPicture, Buffer.from(` ${record.index}`)])
 			: await fuse(target, template, similarity);
 		account.reserve();
-		await sleep(Math.max(0, latencyMs - (performance.now() - begun)), undefined, { signal });
+		const left = Math.max(0, latencyMs - (performance.now() - begun));
+		await sleep(left, undefined, { signal: stopping.signal }).catch((error: unknown) => {
+			account.release();
+			throw error;
+		});
 		account.charge();
 		record.resultSha256 = sha256(picture);
 		return successWith(picture);
@@ -221,7 +224,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
 	/** Whatever is not a Refusal is a bug in the simulator or in a test's `fault`, and must not pass for the service's. */
 	function refused(record: RecordedRequest, error: unknown): Answer {
-		if (signal.aborted) throw error;
+		if (stopping.signal.aborted) throw error;
 		if (error instanceof Refusal) return failed(record, error);
 		return failed(record, { status: 500, code: 'SIMULATOR_BROKEN', message: String(error) });
 	}
@@ -233,19 +236,35 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 	}
 
 	const server = createServer((request, response) => {
-		const work = handle(new Exchange(request, response, signal, options.onRequest)).catch((error: unknown) => {
-			if (!signal.aborted) throw error;
+		const work = handle(new Exchange(request, response, stopping.signal, options.onRequest)).catch((error: unknown) => {
+			if (!stopping.signal.aborted) throw error;
 		});
 		running.add(work);
 		void work.finally(() => running.delete(work));
 	});
 	// A client that reuses a connection late must not find it just being closed.
 	server.keepAliveTimeout = 60_000;
-	server.listen(options.port ?? 0, '127.0.0.1');
-	await once(server, 'listening');
+	async function open(port: number): Promise<number> {
+		stopping = new AbortController();
+		// Every delayed request listens to it.
+		setMaxListeners(0, stopping.signal);
+		server.listen(port, '127.0.0.1');
+		await once(server, 'listening');
+		return portOf(server);
+	}
+
+	async function close(): Promise<void> {
+		stopping.abort();
+		const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+		server.closeAllConnections();
+		await closed;
+		await Promise.all(running);
+	}
+
+	const port = await open(options.port ?? 0);
 
 	return {
-		baseUrl: `http://127.0.0.1:${portOf(server)}`,
+		baseUrl: `http://127.0.0.1:${port}`,
 		requests,
 		creditRequests,
 		accounts,
@@ -261,13 +280,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 			peakConcurrency = underWay;
 			fault = undefined;
 		},
-		async close() {
-			stopping.abort();
-			const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-			server.closeAllConnections();
-			await closed;
-			await Promise.all(running);
+		async away(ms) {
+			await close();
+			await sleep(ms);
+			await open(port);
 		},
+		close,
 	};
 }
 

@@ -2,15 +2,15 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { ExecutionStatus, INodeExecutionData } from 'n8n-workflow';
+import type { INodeExecutionData } from 'n8n-workflow';
 
 import { first } from '../../lab/required';
 import { NEWEST_N8N } from '../../lab/n8n/installation';
-import type { Lab } from '../../lab/n8n/lab';
+import { hasEnded, type Lab, type Listed } from '../../lab/n8n/lab';
 import { openQueueLab } from '../../lab/n8n/queueLab';
 import { portrait } from '../../lab/portraits';
 import type { RecordedRequest } from '../../lab/simulator/simulator';
-import { addFields, chain, MERGE, mergePortraits, node, readFiles } from '../../lab/n8n/workflows';
+import { addFields, chain, MERGE, mergePortraits, readFiles, start, webhook } from '../../lab/n8n/workflows';
 
 const PAIRS = 10;
 
@@ -20,11 +20,6 @@ const IMPATIENCE = {
 	QUEUE_WORKER_LOCK_RENEW_TIME: '1000',
 	QUEUE_WORKER_STALLED_INTERVAL: '2000',
 };
-
-interface Listed {
-	id: string;
-	status: ExecutionStatus;
-}
 
 describe(`n8n ${NEWEST_N8N} in queue mode`, () => {
 	let queue: Awaited<ReturnType<typeof openQueueLab>>;
@@ -41,11 +36,7 @@ describe(`n8n ${NEWEST_N8N} in queue mode`, () => {
 		}
 		workflowId = await lab.addWorkflow(
 			chain('Queued', [
-				node('Start', 'n8n-nodes-base.webhook', {
-					typeVersion: 2,
-					webhookId: 'pairs',
-					parameters: { httpMethod: 'POST', path: 'pairs', responseMode: 'onReceived', options: {} },
-				}),
+				webhook('pairs', { responseMode: 'onReceived', options: {} }, 'Start'),
 				readFiles('Template', join(lab.files, 'template.jpg'), 'template'),
 				readFiles('Targets', join(lab.files, 'targets/*.png'), 'target'),
 				addFields('Source', { pair: '={{ $json.fileName }}' }),
@@ -67,16 +58,12 @@ describe(`n8n ${NEWEST_N8N} in queue mode`, () => {
 		if (!answer.ok) throw new Error(`The webhook answered ${answer.status}`);
 	}
 
-	async function executions(): Promise<Listed[]> {
-		const filter = encodeURIComponent(JSON.stringify({ workflowId }));
-		const { results } = await lab.call<{ results: Listed[] }>('GET', `/executions?limit=100&filter=${filter}`);
-		return results;
-	}
+	const executions = async () => await lab.executions(workflowId);
 
 	async function ended(count: number): Promise<Listed[]> {
 		for (;;) {
 			const all = await executions();
-			if (all.length >= count && all.every(({ status }) => !['new', 'running', 'waiting'].includes(status))) return all;
+			if (all.length >= count && all.every(hasEnded)) return all;
 			await sleep(200);
 		}
 	}
@@ -120,7 +107,7 @@ describe(`n8n ${NEWEST_N8N} in queue mode`, () => {
 		lab.simulator.reset();
 		const execution = await lab.run(
 			chain('Long', [
-				node('Start', 'n8n-nodes-base.manualTrigger'),
+				start,
 				readFiles('Template', join(lab.files, 'template.jpg'), 'template'),
 				readFiles('Targets', join(lab.files, 'long/*.png'), 'target'),
 				mergePortraits({}),

@@ -305,6 +305,25 @@ describe('the wire', () => {
 });
 
 describe('a fault', () => {
+	it('cuts an answer in its middle, and charges for it; while it is away the simulator charges for nothing', async () => {
+		await restart({ latencyMs: 100, accounts: [{ key: SIMULATOR_KEY, credits: 16 }] });
+		const account = () => simulator.accounts.get(SIMULATOR_KEY)?.credits;
+		simulator.setFault(() => ({ kind: 'cut' }));
+		const half = await post(pair());
+		expect(half.status).toBe(200);
+		await expect(half.text()).rejects.toThrow();
+		expect(account()).toBe(8);
+
+		simulator.setFault(undefined);
+		const underWay = expect(post(pair())).rejects.toThrow();
+		await until(() => simulator.requests.length === 2);
+		const away = simulator.away(50);
+		await underWay;
+		await expect(post(pair())).rejects.toThrow();
+		await away;
+		expect([(await post(pair())).status, account()]).toEqual([200, 0]);
+	});
+
 	it.each([
 		[502, 'AI_SERVICE_ERROR'],
 		[503, 'ERROR_INSUFFICIENT_RESOURCES'],
