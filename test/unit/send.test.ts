@@ -2,10 +2,14 @@ import { Gate } from '../../nodes/MergePortraits/account/gate';
 import { Limits } from '../../nodes/MergePortraits/account/limits';
 import { send } from '../../nodes/MergePortraits/account/send';
 import { noAnswer, ruleFor, timedOut, type Refusal } from '../../nodes/MergePortraits/api/codes';
-import { retryDelay } from '../../nodes/MergePortraits/base/backoff';
+import { PATIENCE_MS, retryDelay } from '../../nodes/MergePortraits/base/backoff';
+import { simulate, type Service } from '../simulatedAccount';
 import { VirtualClock } from '../virtualClock';
 
-const serviceFault: Refusal = ruleFor(502, 'AI_SERVICE_ERROR');
+const serviceFault: Refusal = ruleFor(500, 'SERVICE_INTERNAL_ERROR');
+const gatewayFault: Refusal = { ...ruleFor(502, undefined), httpStatus: 502 };
+const unreached = noAnswer('ECONNREFUSED');
+const cutOff = timedOut(60_000);
 const overload: Refusal = ruleFor(429, 'EXCEEDING_LIMITS');
 
 interface Options {
@@ -15,14 +19,18 @@ interface Options {
 	endsBatch?: boolean;
 	/** How long the service works, ms. */
 	serviceMs?: number;
+	/** Whether the service has taken a pair of this process before. */
+	isKnown?: boolean;
 }
 
 /** Sends one pair to a service that gives these refusals and then a picture; the jitter is at its longest. */
 async function sendOne(refusals: Refusal[], options: Options = {}) {
-	const { maxRetries = 4, closedAt, endsBatch = false, serviceMs = 0 } = options;
+	const { maxRetries = 4, closedAt, endsBatch = false, serviceMs = 0, isKnown = false } = options;
 	const clock = new VirtualClock();
 	const limits = new Limits(() => 1);
-	const lane = new Gate(limits, clock).openLane(1);
+	const gate = new Gate(limits, clock, () => 1);
+	if (isKnown) await clock.run(sendTo(gate, clock, []));
+	const lane = gate.openLane(1);
 	const turn = await lane.turn();
 	if (turn === undefined) throw new Error('The lane is closed');
 	const sentAt: number[] = [];
@@ -38,6 +46,20 @@ async function sendOne(refusals: Refusal[], options: Options = {}) {
 	const sending = await clock.run(work);
 	turn.end();
 	return { ...sending, sentAt, endedAt: clock.now(), clock, lane, limits };
+}
+
+/** Sends another pair of another execution at once; the service gives these refusals and then a picture. */
+async function sendTo(gate: Gate, clock: VirtualClock, refusals: Refusal[]) {
+	const lane = gate.openLane(1);
+	const turn = await lane.turn();
+	if (turn === undefined) throw new Error('The lane is closed');
+	const left = [...refusals];
+	const request = async () => {
+		const refusal = left.shift();
+		return await Promise.resolve(refusal ? { refusal } : { picture: true });
+	};
+	const sending = send(turn, request, { maxRetries: 4, clock, random: () => 1, endsBatch: () => false });
+	return await sending.finally(() => lane.close());
 }
 
 test('the delay doubles from 1 to 8 seconds, of which jitter leaves at least half', () => {
@@ -100,7 +122,7 @@ test('a pair is given up when nothing at all was taken for two minutes from the 
 	expect(answer).toEqual({ refusal: overload });
 	expect(clock.now()).toBeGreaterThan(120_000);
 	expect(clock.now()).toBeLessThan(130_000);
-	expect(sentAt.length).toBeLessThanOrEqual(30);
+	expect(sentAt.length).toBeLessThanOrEqual(35);
 });
 
 test.each([
@@ -141,7 +163,7 @@ test('a pair that was refused for load when the lane closed was not sent', async
 
 test('an hour that the service asked for is not left to the executions to come', async () => {
 	const { limits, clock } = await sendOne([{ ...overload, retryAfterMs: 3_600_000 }]);
-	expect(limits.opensAt()).toBeLessThan(clock.now() + 10_000);
+	expect(limits.opensAt(clock.now())).toBeLessThan(clock.now() + 10_000);
 });
 
 test('the lane is closed before the place is given back, when the answer ends the batch', async () => {
@@ -164,6 +186,82 @@ test('an answer that ends nothing leaves the lane open', async () => {
 });
 
 test('a pair that is refused for what it shows proves that the account takes requests', async () => {
-	const { lane } = await sendOne([overload, ruleFor(422, 'ERROR_NO_FACE_IN_FILE')]);
-	expect(lane.refusedSince).toBeUndefined();
+	const { lane, clock } = await sendOne([overload, ruleFor(422, 'ERROR_NO_FACE_IN_FILE')]);
+	await clock.run(clock.sleep(PATIENCE_MS));
+	expect((await lane.turn())?.refusedForMs()).toBe(0);
+});
+
+describe('while nobody is served', () => {
+	test.each([
+		['a gateway that reaches no service', gatewayFault],
+		['a connection that is not made', unreached],
+	])('%s costs no retry: the pair waits for as long as anybody is patient', async (_what, refusal) => {
+		const { answer, sentAt } = await sendOne(Array<Refusal>(12).fill(refusal), { maxRetries: 1, isKnown: true });
+		expect(answer).toEqual({ picture: true });
+		expect(sentAt.slice(0, 7)).toEqual([0, 1_000, 3_000, 7_000, 15_000, 23_000, 31_000]);
+	});
+
+	test('a pair is given up after two minutes, as one of a batch of which no other would fare better', async () => {
+		const options = { isKnown: true, endsBatch: true };
+		const { answer, endedAt, lane } = await sendOne(Array<Refusal>(99).fill(gatewayFault), options);
+		expect(answer).toEqual({ refusal: { ...gatewayFault, blame: 'account' } });
+		expect(endedAt).toBeGreaterThan(PATIENCE_MS);
+		expect(endedAt).toBeLessThan(PATIENCE_MS + 10_000);
+		expect(lane.closed.aborted).toBe(true);
+	});
+
+	test('a request that may have been billed costs a retry all the same', async () => {
+		const { attempts } = await sendOne(Array<Refusal>(9).fill(cutOff), { maxRetries: 2, isKnown: true });
+		expect(attempts).toBe(3);
+		const mixed = [gatewayFault, cutOff, unreached, cutOff, gatewayFault, cutOff];
+		expect((await sendOne(mixed, { maxRetries: 2, isKnown: true })).attempts).toBe(4);
+	});
+
+	test.each([gatewayFault, unreached, cutOff])(
+		'Max Retries 0 means that nothing is sent again: $what',
+		async (refusal) => {
+			expect((await sendOne([refusal], { maxRetries: 0, isKnown: true })).attempts).toBe(1);
+		},
+	);
+
+	test('a name that does not resolve is told soon', async () => {
+		const { answer, endedAt } = await sendOne(Array<Refusal>(9).fill(noAnswer('ENOTFOUND')), { isKnown: true });
+		expect(answer).toMatchObject({ refusal: { blame: 'account' } });
+		expect(endedAt).toBe(3_000);
+	});
+});
+
+test('a fault of one pair while others are served costs its retries', async () => {
+	const clock = new VirtualClock();
+	const gate = new Gate(new Limits(() => 1), clock, () => 1);
+	await clock.run(sendTo(gate, clock, []));
+	let isDone = false;
+	const serveOthers = async () => {
+		while (!isDone) {
+			await clock.sleep(300);
+			await sendTo(gate, clock, []);
+		}
+	};
+	const one = sendTo(gate, clock, Array<Refusal>(99).fill(gatewayFault)).finally(() => (isDone = true));
+	const [sending] = await clock.run(Promise.all([one, serveOthers()]));
+	expect(sending).toEqual({ answer: { refusal: gatewayFault }, attempts: 5 });
+});
+
+/** The service is away for half a minute in the middle of a batch. */
+describe.each<[string, Service['outage']]>([
+	['refuses connections', { from: 12_000, until: 42_000, kind: 'notMade' }],
+	['is behind a gateway that answers with 502', { from: 12_000, until: 42_000, kind: '502' }],
+	['hangs', { from: 12_000, until: 42_000, kind: 'hangs' }],
+	['hangs for longer than any request may take', { from: 12_000, until: 110_000, kind: 'hangs' }],
+])('a service that %s for a while', (_what, outage) => {
+	test.each([1, 2, 3])('gets all pairs of a batch in the end, and hardly a request before (seed %d)', async (seed) => {
+		const service: Service = { atOnce: 6, serviceMs: 1_000, outage };
+		const { merged, unansweredAt } = await simulate({ pairs: 120, most: 10, service, seed });
+		expect(merged).toBe(120);
+		// Those that were about to be sent, and then one at a time.
+		const firstAt = unansweredAt[0] ?? 0;
+		const tries = unansweredAt.filter((at) => at > firstAt + 1_500);
+		expect(unansweredAt.length - tries.length).toBeLessThanOrEqual(10);
+		expect(tries.length).toBeLessThanOrEqual(8);
+	});
 });

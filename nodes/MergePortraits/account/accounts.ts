@@ -10,23 +10,26 @@ const IDLE_MS = 10 * 60_000;
 /** What outlives an execution in this process: a gate for each account. */
 export class Accounts {
 	/** By SHA-256 of address and key: the key itself is not kept. */
-	private readonly gates = new Map<string, Gate>();
+	readonly #gates = new Map<string, Gate>();
 
-	constructor(
-		private readonly clock: Clock,
-		private readonly random: () => number = Math.random,
-	) {}
+	readonly #clock: Clock;
+	readonly #random: () => number;
+
+	constructor(clock: Clock, random: () => number = Math.random) {
+		this.#clock = clock;
+		this.#random = random;
+	}
 
 	/** The account of a key at an address: its id, which does not reveal the key, and its gate. */
 	find({ baseUrl, apiKey }: { baseUrl: string; apiKey: string }): { id: string; gate: Gate } {
-		for (const [known, gate] of this.gates) {
-			if (gate.idleForMs() > IDLE_MS) this.gates.delete(known);
+		for (const [known, gate] of this.#gates) {
+			if (gate.idleForMs() > IDLE_MS) this.#gates.delete(known);
 		}
 		const id = createHash('sha256')
 			.update(JSON.stringify([baseUrl, apiKey]))
 			.digest('hex');
-		const gate = this.gates.get(id) ?? new Gate(new Limits(this.random), this.clock);
-		this.gates.set(id, gate);
+		const gate = this.#gates.get(id) ?? new Gate(new Limits(this.#random), this.#clock, this.#random);
+		this.#gates.set(id, gate);
 		return { id, gate };
 	}
 }

@@ -1,8 +1,52 @@
+import { retryDelay } from '../base/backoff';
 import type { Clock } from '../base/clock';
 import type { Limits, Sent, Verdict } from './limits';
 
 /** How many more pairs than the account takes at a time may be read and waiting, so that one is ready for a free place. */
 const READ_AHEAD = 1;
+
+/** One execution's way through the gate. */
+export interface Lane {
+	/** Aborted when the lane is closed: whatever waits for something else need not wait any longer. */
+	readonly closed: AbortSignal;
+	/** Waits until a pair should be read; undefined when the lane is closed. */
+	turn(): Promise<Turn | undefined>;
+	/** Sends away everything in this lane that waits; what is in flight goes on. */
+	close(): void;
+}
+
+/** One pair's turn, from being read to being let go. */
+export interface Turn {
+	/** Aborted when the execution's lane is closed. */
+	readonly closed: AbortSignal;
+	/** Lets others have their turns while this one waits for something other than the account. */
+	stepAside(): void;
+	/** Waits for a place, ahead of the lane's other pairs if it was sent before; undefined when the lane is closed. */
+	place(): Promise<Sent | undefined>;
+	/** Gives the place back. @param retryAfterMs how long the service asked to wait */
+	answered(sent: Sent, verdict: Verdict, retryAfterMs?: number): void;
+	/** How long the execution has asked while nothing at all was taken from this process, ms. */
+	refusedForMs(): number;
+	/** Whether anything was taken from this process since then; true, too, before anything was: the address may be wrong. */
+	othersServedSince(ms: number): boolean;
+	/** Closes the execution's lane: none of its other pairs is sent. */
+	closeLane(): void;
+	/** Lets the pair go, so that another can be read. */
+	end(): void;
+}
+
+/** What the gate knows of one execution. */
+interface LaneRecord {
+	/** The most requests at a time that it wants. */
+	most: number;
+	openedAt: number;
+	/** Who is waiting for a turn, and who for a place. */
+	waiting: Array<(turn: Turn | undefined) => void>;
+	ready: Array<(sent: Sent | undefined) => void>;
+	/** How many of its pairs hold up others, wait for something else, and are in flight. */
+	pairs: { held: number; aside: number; inFlight: number };
+	closing: AbortController;
+}
 
 /**
  * Who goes next to an account. Every execution has a lane, and the lanes take turns: a form's visitor waits for about one
@@ -10,24 +54,33 @@ const READ_AHEAD = 1;
  *
  * A pair waits twice: for its turn to be read, and for a place to be sent. So memory holds only the pairs in flight and
  * about as many that are next.
+ *
+ * When a request gets nothing, an outage begins: nothing more is sent until an answer comes. Once nothing is in flight, one
+ * at a time is tried, with backoff.
  */
 export class Gate {
-	private readonly lanes = new Set<Lane>();
-	private alarm: { at: number; off: AbortController } | undefined;
-	private idleSince: number;
-	/** Counts the turns and places given, to tell which lane has waited longest. */
-	private given = 0;
+	readonly #limits: Limits;
+	readonly #clock: Clock;
+	readonly #random: () => number;
+	/** In the order in which they are served. */
+	#lanes: LaneRecord[] = [];
+	#outage: { tries: number; opensAt: number } | undefined;
+	/** When the service last took something, and since when it has not although it was asked, ms. */
+	#takenAt: number | undefined;
+	#notTakenSince: number | undefined;
+	#idleSince: number;
+	#alarm: { at: number; off: AbortController } | undefined;
 
-	constructor(
-		readonly limits: Limits,
-		private readonly clock: Clock,
-	) {
-		this.idleSince = clock.now();
+	constructor(limits: Limits, clock: Clock, random: () => number = Math.random) {
+		this.#limits = limits;
+		this.#clock = clock;
+		this.#random = random;
+		this.#idleSince = clock.now();
 	}
 
 	/** How long no execution has used it, ms. */
 	idleForMs(): number {
-		return this.lanes.size > 0 ? 0 : this.clock.now() - this.idleSince;
+		return this.#lanes.length > 0 ? 0 : this.#clock.now() - this.#idleSince;
 	}
 
 	/**
@@ -35,243 +88,158 @@ export class Gate {
 	 * @param most the most requests at a time that the execution wants
 	 */
 	openLane(most: number): Lane {
-		const lane = new Lane(this, most, this.given);
-		this.lanes.add(lane);
-		this.limits.most = this.most();
-		return lane;
+		const lane: LaneRecord = {
+			most,
+			openedAt: this.#clock.now(),
+			waiting: [],
+			ready: [],
+			pairs: { held: 0, aside: 0, inFlight: 0 },
+			closing: new AbortController(),
+		};
+		this.#lanes.push(lane);
+		return {
+			closed: lane.closing.signal,
+			turn: async () => await this.#wait<Turn>(lane, (give) => lane.waiting.push(give)),
+			close: () => this.#close(lane),
+		};
 	}
 
-	now(): number {
-		return this.clock.now();
+	#turn(lane: LaneRecord): Turn {
+		let state: keyof LaneRecord['pairs'] | undefined;
+		let wasSent = false;
+		const move = (to?: typeof state) => {
+			if (state !== undefined) lane.pairs[state]--;
+			if (to !== undefined) lane.pairs[to]++;
+			state = to;
+		};
+		move('held');
+		return {
+			closed: lane.closing.signal,
+			stepAside: () => {
+				if (state === 'held') move('aside');
+				this.#serve();
+			},
+			place: async () => {
+				if (state === 'aside') move('held');
+				return await this.#wait<Sent>(lane, (give) => {
+					const go = (sent: Sent | undefined) => {
+						if (sent !== undefined) move('inFlight');
+						give(sent);
+					};
+					if (wasSent) lane.ready.unshift(go);
+					else lane.ready.push(go);
+					wasSent = true;
+				});
+			},
+			answered: (sent, verdict, retryAfterMs) => {
+				move('held');
+				this.#answered(lane, sent, verdict, retryAfterMs);
+			},
+			refusedForMs: () => {
+				const now = this.#clock.now();
+				return now - Math.max(this.#notTakenSince ?? now, lane.openedAt);
+			},
+			othersServedSince: (ms) => this.#takenAt === undefined || this.#takenAt > ms,
+			closeLane: () => this.#close(lane),
+			end: () => {
+				move();
+				this.#serve();
+			},
+		};
+	}
+
+	async #wait<T>(lane: LaneRecord, queue: (give: (given: T | undefined) => void) => void): Promise<T | undefined> {
+		if (lane.closing.signal.aborted) return undefined;
+		return await new Promise((resolve) => {
+			queue(resolve);
+			this.#serve();
+		});
+	}
+
+	#answered(lane: LaneRecord, sent: Sent, verdict: Verdict, retryAfterMs = 0): void {
+		const now = this.#clock.now();
+		this.#limits.answered(sent, verdict, now, retryAfterMs);
+		if (verdict === 'taken') this.#takenAt = now;
+		if (verdict === 'taken') this.#notTakenSince = undefined;
+		else if (verdict !== 'ignored') this.#notTakenSince ??= now;
+		if (verdict === 'taken' || verdict === 'refused') this.#outage = undefined;
+		// It lost its place through no fault of its own, and so goes first.
+		if (verdict === 'refused') this.#lanes.sort((one, other) => Number(other === lane) - Number(one === lane));
+		if (verdict === 'down') this.#waitForService(now, retryAfterMs);
+		this.#serve();
+	}
+
+	#waitForService(now: number, retryAfterMs: number): void {
+		const outage = (this.#outage ??= { tries: 0, opensAt: now });
+		const wasTry = this.#limits.active === 0 && outage.tries++ > 0;
+		const delay = wasTry ? retryDelay(outage.tries - 1, this.#random()) : 0;
+		outage.opensAt = Math.max(outage.opensAt, now + (retryAfterMs || delay));
+	}
+
+	#close(lane: LaneRecord): void {
+		if (lane.closing.signal.aborted) return;
+		lane.closing.abort();
+		for (const sendAway of [...lane.waiting.splice(0), ...lane.ready.splice(0)]) sendAway(undefined);
+		this.#lanes = this.#lanes.filter((other) => other !== lane);
+		this.#idleSince = this.#clock.now();
+		this.#serve();
 	}
 
 	/** Gives turns and places to whoever may have them now. */
-	serve(): void {
-		this.giveTurns();
-		this.givePlaces();
-	}
-
-	/** Removes a closed lane; what it has in flight may still be answered. */
-	remove(lane: Lane): void {
-		this.lanes.delete(lane);
-		this.limits.most = this.most();
-		this.idleSince = this.clock.now();
-		this.serve();
-	}
-
-	/** The account took something from this process: the patience of every lane starts over. */
-	resetPatience(): void {
-		for (const lane of this.lanes) lane.refusedSince = undefined;
-	}
-
-	private most(): number {
-		return Math.max(0, ...[...this.lanes].map(({ most }) => most));
-	}
-
-	private giveTurns(): void {
+	#serve(): void {
+		this.#giveTurns();
 		for (;;) {
-			const lanes = [...this.lanes];
-			const isFree = sum(lanes.map(({ turns }) => turns.held)) < this.limits.places + READ_AHEAD;
+			const lane = this.#lanes.find(({ ready, pairs, most }) => ready.length > 0 && pairs.inFlight < most);
+			const now = this.#clock.now();
+			const opensAt = lane ? this.#opensAt(now) : Number.POSITIVE_INFINITY;
+			if (lane === undefined || opensAt > now) return this.#setAlarm(opensAt);
+			// To the end of the list.
+			this.#lanes.sort((one, other) => Number(one === lane) - Number(other === lane));
+			lane.ready.shift()?.(this.#limits.send(now, this.#most()));
+			this.#giveTurns();
+		}
+	}
+
+	#giveTurns(): void {
+		for (;;) {
+			const held = this.#lanes.reduce((sum, { pairs }) => sum + pairs.held, 0);
+			const isFree = held < Math.max(1, Math.min(this.#limits.atOnce, this.#most())) + READ_AHEAD;
 			// When only batches' pairs have been read, a visitor's is read at once, to be ready for the next place.
-			const hasLonePair = lanes.some(({ turns: { held, inFlight } }) => held > 0 && held + inFlight === 1);
-			const isNext = ({ held, inFlight }: Lane['turns']) => isFree || (!hasLonePair && held + inFlight === 0);
-			// Of each execution's pairs, one more than it sends at a time is read, so that one is ready.
-			const isWithin = ({ held, aside }: Lane['turns'], most: number) => held + aside <= most;
-			const canRead = ({ waiting, turns, most }: Lane) => waiting.length > 0 && isWithin(turns, most) && isNext(turns);
-			const lane = longestWaiting(this.lanes, canRead, 'turnGiven');
+			const hasLonePair = this.#lanes.some(({ pairs }) => pairs.held > 0 && pairs.held + pairs.inFlight === 1);
+			const lane = this.#lanes.find(({ waiting, pairs: { held, aside, inFlight }, most }) => {
+				const isNext = isFree || (!hasLonePair && held + inFlight === 0);
+				// Of each execution's pairs, one more than it sends at a time is read, so that one is ready.
+				return waiting.length > 0 && isNext && held + aside <= most;
+			});
 			if (lane === undefined) return;
-			lane.turnGiven = ++this.given;
-			lane.giveTurn();
+			lane.waiting.shift()?.(this.#turn(lane));
 		}
 	}
 
-	private givePlaces(): void {
-		for (;;) {
-			const canGo = (lane: Lane) => lane.ready.length > 0 && lane.turns.inFlight < lane.most;
-			const lane = longestWaiting(this.lanes, canGo, 'placeGiven');
-			const now = this.clock.now();
-			const opensAt = lane ? this.limits.opensAt() : Number.POSITIVE_INFINITY;
-			if (lane === undefined || opensAt > now) return this.setAlarm(opensAt);
-			lane.placeGiven = ++this.given;
-			lane.givePlace(this.limits.send(now));
-			this.giveTurns();
-		}
+	#most(): number {
+		return Math.max(0, ...this.#lanes.map(({ most }) => most));
+	}
+
+	#opensAt(now: number): number {
+		const { active } = this.#limits;
+		if (active >= this.#most() || (this.#outage !== undefined && active > 0)) return Number.POSITIVE_INFINITY;
+		return Math.max(this.#limits.opensAt(now), this.#outage?.opensAt ?? 0);
 	}
 
 	/** One timer at most, and none while nothing waits for time to pass. */
-	private setAlarm(at: number): void {
-		if (this.alarm?.at === at) return;
-		this.alarm?.off.abort();
-		this.alarm = undefined;
+	#setAlarm(at: number): void {
+		if (this.#alarm?.at === at) return;
+		this.#alarm?.off.abort();
+		this.#alarm = undefined;
 		if (at === Number.POSITIVE_INFINITY) return;
 		const alarm = { at, off: new AbortController() };
-		this.alarm = alarm;
+		this.#alarm = alarm;
 		const ring = () => {
-			if (this.alarm !== alarm) return;
-			this.alarm = undefined;
-			this.givePlaces();
+			if (this.#alarm !== alarm) return;
+			this.#alarm = undefined;
+			this.#serve();
 		};
 		// Rejects when it is aborted, and then does not ring.
-		void this.clock.sleep(at - this.clock.now(), alarm.off.signal).then(ring, () => undefined);
+		void this.#clock.sleep(at - this.#clock.now(), alarm.off.signal).then(ring, () => undefined);
 	}
 }
-
-/** One execution's way through the gate. */
-export class Lane {
-	/** Who is waiting for a turn, and who for a place. */
-	readonly waiting: Array<(turn: Turn | undefined) => void> = [];
-	readonly ready: Array<(sent: Sent | undefined) => void> = [];
-	/** How many turns hold up others, wait for something else, are in flight, and have ended. */
-	readonly turns: Record<TurnState, number> = { held: 0, aside: 0, inFlight: 0, ended: 0 };
-	/** Since when it has been refused, ms, while nothing at all was taken from this process. */
-	refusedSince: number | undefined;
-	/** When it was last served, by the gate's count. A new lane comes after those that wait. */
-	turnGiven: number;
-	placeGiven: number;
-	private readonly closing = new AbortController();
-
-	constructor(
-		readonly gate: Gate,
-		readonly most: number,
-		given: number,
-	) {
-		this.turnGiven = given;
-		this.placeGiven = given;
-	}
-
-	/** Aborted when the lane is closed: whatever waits for something else need not wait any longer. */
-	get closed(): AbortSignal {
-		return this.closing.signal;
-	}
-
-	/** Waits until a pair should be read; undefined when the lane is closed. */
-	async turn(): Promise<Turn | undefined> {
-		return await this.queue(this.waiting);
-	}
-
-	/**
-	 * Waits until a request may be sent; undefined when the lane is closed.
-	 * @param onGiven called in the moment in which it may
-	 */
-	async place(again: boolean, onGiven: () => void): Promise<Sent | undefined> {
-		return await this.queue(this.ready, again, onGiven);
-	}
-
-	giveTurn(): void {
-		this.waiting.shift()?.(new Turn(this));
-	}
-
-	givePlace(sent: Sent): void {
-		this.ready.shift()?.(sent);
-	}
-
-	/** Sends away everything in this lane that waits; what is in flight goes on. */
-	close(): void {
-		if (this.closed.aborted) return;
-		this.closing.abort();
-		for (const sendAway of [...this.waiting.splice(0), ...this.ready.splice(0)]) sendAway(undefined);
-		this.gate.remove(this);
-	}
-
-	private async queue<T>(
-		line: Array<(given: T | undefined) => void>,
-		ahead = false,
-		onGiven?: () => void,
-	): Promise<T | undefined> {
-		if (this.closed.aborted) return undefined;
-		return await new Promise((resolve) => {
-			const give = (given: T | undefined) => {
-				if (given !== undefined) onGiven?.();
-				resolve(given);
-			};
-			if (ahead) line.unshift(give);
-			else line.push(give);
-			this.gate.serve();
-		});
-	}
-}
-
-type TurnState = 'held' | 'aside' | 'inFlight' | 'ended';
-
-/** One pair's turn, from being read to being let go. */
-export class Turn {
-	private state: TurnState = 'held';
-	private hasBeenSent = false;
-
-	constructor(private readonly lane: Lane) {
-		lane.turns.held++;
-	}
-
-	/** Lets others have their turns while this one waits for something other than the account. */
-	stepAside(): void {
-		if (this.state !== 'held') return;
-		this.move('aside');
-		this.lane.gate.serve();
-	}
-
-	/** Waits for a place, ahead of the lane's other pairs if it was sent before; undefined when the lane is closed. */
-	async place(): Promise<Sent | undefined> {
-		if (this.state === 'aside') this.move('held');
-		const again = this.hasBeenSent;
-		this.hasBeenSent = true;
-		return await this.lane.place(again, () => this.move('inFlight'));
-	}
-
-	/** Gives the place back. @param retryAfterMs how long the service asked to wait */
-	answered(sent: Sent, verdict: Verdict, retryAfterMs?: number): void {
-		const { lane } = this;
-		const { gate } = lane;
-		this.move('held');
-		gate.limits.answered(sent, verdict, gate.now(), retryAfterMs);
-		if (verdict === 'taken') gate.resetPatience();
-		if (verdict === 'refused') {
-			lane.refusedSince ??= gate.now();
-			// It lost its place through no fault of its own, and so goes first.
-			lane.placeGiven = 0;
-		}
-		gate.serve();
-	}
-
-	/** How long the execution has been refused while nothing at all was taken from this process, ms. */
-	refusedForMs(): number {
-		const { refusedSince, gate } = this.lane;
-		return refusedSince === undefined ? 0 : gate.now() - refusedSince;
-	}
-
-	/** Aborted when the execution's lane is closed. */
-	get closed(): AbortSignal {
-		return this.lane.closed;
-	}
-
-	/** Closes the execution's lane: none of its other pairs is sent. */
-	closeLane(): void {
-		this.lane.close();
-	}
-
-	/** Lets the pair go, so that another can be read. */
-	end(): void {
-		if (this.state === 'ended') return;
-		this.move('ended');
-		this.lane.gate.serve();
-	}
-
-	private move(to: TurnState): void {
-		this.lane.turns[this.state]--;
-		this.lane.turns[to]++;
-		this.state = to;
-	}
-}
-
-function longestWaiting(
-	lanes: Iterable<Lane>,
-	isEligible: (lane: Lane) => boolean,
-	served: 'turnGiven' | 'placeGiven',
-): Lane | undefined {
-	let first: Lane | undefined;
-	for (const lane of lanes) {
-		if (isEligible(lane) && (first === undefined || lane[served] < first[served])) first = lane;
-	}
-	return first;
-}
-
-const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);

@@ -21,8 +21,9 @@ export interface Sending<T> {
 
 /**
  * Sends a pair, each time through the gate, until it is merged, refused for what it is, or not worth sending again. A
- * refusal because of load costs no retry: it says nothing about the pair, which is given up only when the account has taken
- * nothing from this process for longer than PATIENCE_MS, or asks to wait longer.
+ * refusal because of load costs no retry, nor does a fault while nobody is served: neither says anything about the pair,
+ * which is given up only when the account has taken nothing from this process for longer than PATIENCE_MS, or asks to wait
+ * longer. What may have been billed always costs a retry.
  * @returns undefined when the lane was closed before the pair got an answer of its own
  * @throws whatever `request` throws
  */
@@ -33,52 +34,57 @@ export async function send<T extends object>(
 ): Promise<Sending<T> | undefined> {
 	let last: Sending<T> | undefined;
 	let faults = 0;
+	let faultAt = Number.NEGATIVE_INFINITY;
+	let retries = 0;
 	for (let attempts = 1; ; attempts++) {
 		const sent = await turn.place();
 		if (sent === undefined) return last;
 		let verdict: Verdict = 'ignored';
-		let retryAfterMs = 0;
-		let isGivenUp: boolean;
+		let pauseMs = 0;
+		let isGivenUp = true;
 		try {
 			const answer = await request();
 			last = { answer, attempts };
-			const refusal = 'refusal' in answer ? answer.refusal : undefined;
+			let refusal = 'refusal' in answer ? answer.refusal : undefined;
 			verdict = verdictOn(refusal);
-			retryAfterMs = refusal?.retryAfterMs ?? 0;
-			if (verdict === 'ignored') faults++;
-			const isTooLong = retryAfterMs > PATIENCE_MS;
-			isGivenUp = {
-				taken: true,
-				refused: isTooLong || turn.refusedForMs() > PATIENCE_MS,
-				ignored: isTooLong || faults > Math.min(maxRetries, refusal?.resends ?? 0) || turn.closed.aborted,
-			}[verdict];
-			// A pause longer than anybody waits would only hold up later executions.
-			if (isTooLong) retryAfterMs = 0;
+			if (refusal !== undefined && verdict !== 'taken') {
+				const isFault = verdict !== 'refused';
+				const isItsOwn = verdict === 'ignored' || mayBeBilled(refusal) || turn.othersServedSince(faultAt);
+				if (isFault && faults++ > 0 && isItsOwn) retries++;
+				if (isFault) faultAt = clock.now();
+				const { retryAfterMs = 0, resends = 0 } = refusal;
+				const isPatient = Math.max(retryAfterMs, turn.refusedForMs()) <= PATIENCE_MS;
+				isGivenUp = !isPatient || (isFault && (retries >= Math.min(maxRetries, resends) || turn.closed.aborted));
+				// A pause longer than anybody waits would only hold up later executions.
+				if (retryAfterMs <= PATIENCE_MS) pauseMs = retryAfterMs;
+				// After an outage of that length, no other pair would fare better.
+				if (!isPatient && verdict === 'down') refusal = { ...refusal, blame: 'account' };
+				last = { answer: { refusal }, attempts };
+			}
 			// Before the place is given back, so that no other pair gets it.
 			if (isGivenUp && refusal !== undefined && endsBatch(refusal)) turn.closeLane();
 		} finally {
-			turn.answered(sent, verdict, retryAfterMs);
+			turn.answered(sent, verdict, pauseMs);
 		}
 		if (isGivenUp) return last;
-		// A refusal because of load says nothing about the pair: if the lane closes now, it was held back.
-		if (verdict === 'refused') last = undefined;
-		if (verdict === 'ignored') {
+		if (verdict === 'refused') {
+			// It says nothing about the pair: if the lane closes now, it was held back.
+			last = undefined;
+		} else {
 			turn.stepAside();
 			// Rejects when the lane is closed, which the place then tells.
-			await clock.sleep(retryAfterMs || retryDelay(faults, random()), turn.closed).catch(() => undefined);
+			await clock.sleep(pauseMs || retryDelay(faults, random()), turn.closed).catch(() => undefined);
 		}
 	}
 }
 
 function verdictOn(refusal: Refusal | undefined): Verdict {
-	switch (refusal?.blame) {
-		case undefined:
-		case 'item':
-			return 'taken';
-		case 'load':
-			return 'refused';
-		case 'account':
-		case 'service':
-			return 'ignored';
-	}
+	if (refusal === undefined || refusal.blame === 'item') return 'taken';
+	if (refusal.blame === 'load') return 'refused';
+	// Others are of the service itself, or will not pass.
+	const { httpStatus = 502, resends } = refusal;
+	return resends === Number.POSITIVE_INFINITY && [502, 504].includes(httpStatus) ? 'down' : 'ignored';
 }
+
+/** Whether it was cut off: a request that got an answer or was never sent is not billed. */
+const mayBeBilled = ({ httpStatus, blame }: Refusal) => httpStatus === undefined && blame === 'service';

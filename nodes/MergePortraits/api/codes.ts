@@ -215,7 +215,8 @@ export function noAnswer(code: string | undefined): Refusal {
 	const advice = `${unreachable.advice} If the address is right, check ${network}.`;
 	switch (connectionFault(code)) {
 		case 'notMade':
-			return { ...unreachable, resends: ALWAYS, what: 'The AILabTools API cannot be reached', advice };
+			// A mistyped name is told soon.
+			return { ...unreachable, resends: code === 'ENOTFOUND' ? 2 : ALWAYS, what: 'The AILabTools API cannot be reached', advice };
 		case 'notSecure':
 			return { ...unreachable, what: 'No secure connection to the AILabTools API could be made', advice };
 		case 'lost':
