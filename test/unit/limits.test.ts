@@ -5,7 +5,7 @@ import { median, simulate, type AccountLimits, type Service, type Simulation } f
 const seeds = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
 
 /** Runs the same with several seeds, of which each merges every pair. */
-async function runs(simulation: Omit<Simulation, "seed">, count = 3) {
+async function runs(simulation: Omit<Simulation, 'seed'>, count = 3) {
 	const all = await Promise.all(seeds(count).map(async (seed) => await simulate({ ...simulation, seed })));
 	for (const { merged } of all) expect(merged).toBe(simulation.pairs);
 	return {

@@ -216,7 +216,12 @@ export function noAnswer(code: string | undefined): Refusal {
 	switch (connectionFault(code)) {
 		case 'notMade':
 			// A mistyped name is told soon.
-			return { ...unreachable, resends: code === 'ENOTFOUND' ? 2 : ALWAYS, what: 'The AILabTools API cannot be reached', advice };
+			return {
+				...unreachable,
+				resends: code === 'ENOTFOUND' ? 2 : ALWAYS,
+				what: 'The AILabTools API cannot be reached',
+				advice,
+			};
 		case 'notSecure':
 			return { ...unreachable, what: 'No secure connection to the AILabTools API could be made', advice };
 		case 'lost':
