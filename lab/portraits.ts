@@ -5,7 +5,6 @@
  * personal and commercial use" (node_modules/@dicebear/avataaars/LICENSE); the code that draws them is MIT.
  */
 import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import type { Options } from '@dicebear/avataaars' with { 'resolution-mode': 'import' };
 import { encode as encodeBmp } from 'bmp-ts';
 import sharp, { type Sharp } from 'sharp';
@@ -20,7 +19,7 @@ export interface PortraitOptions {
 	format?: 'png' | 'jpeg' | 'bmp';
 	/** Whether JPEG and PNG hold one channel of grey, and BMP three equal ones; default false. */
 	greyscale?: boolean;
-	/** The least size of the file, in bytes. What the picture does not need is filled with noise no decoder looks at. */
+	/** The least size of a JPEG's file, in bytes. What the picture does not need is filled with noise no decoder looks at. */
 	minBytes?: number;
 }
 
@@ -63,10 +62,10 @@ export async function faceless(options: PortraitOptions = {}): Promise<Buffer> {
 
 async function store(picture: Sharp, seed: string, options: PortraitOptions): Promise<Buffer> {
 	const { format = 'png', greyscale = false, minBytes = 0 } = options;
-	if (format === 'bmp') return padBmp(await bmp(greyscale ? picture.greyscale() : picture), minBytes, seed);
+	if (format === 'bmp') return await bmp(greyscale ? picture.greyscale() : picture);
 	const stored = greyscale ? picture.greyscale().toColourspace('b-w') : picture;
 	if (format === 'jpeg') return padJpeg(await stored.jpeg({ quality: 85 }).toBuffer(), minBytes, seed);
-	return padPng(await stored.png().toBuffer(), minBytes, seed);
+	return await stored.png().toBuffer();
 }
 
 /** sharp writes no BMP; bmp-ts does, from pixels in the order alpha, blue, green, red. */
@@ -97,22 +96,4 @@ function padJpeg(file: Buffer, minBytes: number, seed: string): Buffer {
 		comments.push(marker, text);
 	}
 	return Buffer.concat([file.subarray(0, head), ...comments, file.subarray(head)]);
-}
-
-/** Adds one chunk of a private, ancillary kind, which readers skip, before the closing one of 12 bytes. */
-function padPng(file: Buffer, minBytes: number, seed: string): Buffer {
-	if (file.length >= minBytes) return file;
-	const typeAndData = Buffer.concat([Buffer.from('fiLl'), noise(seed, minBytes - file.length)]);
-	const length = Buffer.alloc(4);
-	length.writeUInt32BE(typeAndData.length - 4);
-	const checksum = Buffer.alloc(4);
-	checksum.writeUInt32BE(crc32(typeAndData));
-	return Buffer.concat([file.subarray(0, -12), length, typeAndData, checksum, file.subarray(-12)]);
-}
-
-/** Adds bytes behind the pixels and says so in the header's file size. */
-function padBmp(file: Buffer, minBytes: number, seed: string): Buffer {
-	const padded = Buffer.concat([file, noise(seed, Math.max(0, minBytes - file.length))]);
-	padded.writeUInt32LE(padded.length, 2);
-	return padded;
 }
