@@ -135,7 +135,8 @@ describe('each pair is paid for once', () => {
 
 	it('but a stored picture that is gone is paid for again', async () => {
 		await start({ fault: refuse(1, 1) });
-		const failed = await run(2, { binaryMode: 'filesystem' });
+		const inTurn = { ...pairs(2).parameters, options: { maxConcurrency: 1 } };
+		const failed = await run(2, { binaryMode: 'filesystem', parameters: inTurn });
 		const [result] = Object.values(failed.run.data.executionData?.contextData['node:Merge Portraits']?.paidResults);
 		const { binary } = Object(result);
 		await rm(failed.pathOf(binary.id));
@@ -240,8 +241,10 @@ describe('one failure', () => {
 			nodeType: nodeOfProcess({ clock: new SkippingClock() }),
 			nodeSettings: { onError: 'continueRegularOutput' },
 		});
-		const heldBack = items.filter(({ json }) => String(json.error).startsWith('Not sent: AILabTools takes no more'));
-		expect(heldBack).toHaveLength(3);
+		const told = items.map(({ json }) => String(json.error).replace(/ \[item \d\]$/, ''));
+		const takesNoMore = 'AILabTools takes no more requests from this account for now';
+		// Those that had asked as often say the same.
+		expect(new Set(told)).toEqual(new Set([takesNoMore, `Not sent: ${takesNoMore}`]));
 	});
 
 	it('of the key is told after the first requests, and is not asked for again', async () => {
@@ -268,13 +271,14 @@ describe('a cancelled execution', () => {
 		// n8n then begins again even though it has been cancelled.
 		const nodeSettings = { retryOnFail: true, maxTries: 2, waitBetweenTries: 1 };
 		const execution = run(20, { onStart, nodeSettings }).catch((error: unknown) => error);
-		while (simulator.requests.filter(({ status }) => fault.kind === 'hang' || status).length < 3) await sleep(5);
+		while (!simulator.requests.some(({ status }) => fault.kind === 'hang' || status)) await sleep(5);
+		const sent = simulator.requests.length;
 		const cancelledAt = performance.now();
 		cancel();
 		await execution;
 		while (simulator.requests.some(({ aborted, status }) => !aborted && !status)) await sleep(5);
 		expect(performance.now() - cancelledAt).toBeLessThan(1_000);
-		expect(simulator.requests).toHaveLength(3);
+		expect(simulator.requests).toHaveLength(sent);
 	});
 });
 
