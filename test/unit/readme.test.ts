@@ -64,7 +64,7 @@ const pages = [
 
 test.each(pages.filter((file) => file.endsWith('.md')))('every link and picture of %s leads somewhere', (file) => {
 	const page = readFileSync(join(project, file), 'utf8');
-	const links = [...page.matchAll(/\]\(([^)\s]+)\)|src="([^"]+)"/g)].map(([, link, source]) => link ?? source ?? '');
+	const links = [...page.matchAll(/\]\(([^)\s]+)\)|src="([^"{]+)"/g)].map(([, link, source]) => link ?? source ?? '');
 	for (const link of links.filter((each) => !/^https?:/.test(each))) {
 		const [path = '', anchor] = link.split('#');
 		const target = path === '' ? join(project, file) : join(project, dirname(file), path);
