@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { IWorkflowSettings } from 'n8n-workflow';
 import type { Locator, Page } from 'playwright-core';
 
-import { openEditor, type Editor } from '../../lab/n8n/editor';
+import { DOCS_IMAGES, openEditor, type Editor } from '../../lab/n8n/editor';
 import { NEWEST_N8N } from '../../lab/n8n/installation';
 import { openLab, type Lab } from '../../lab/n8n/lab';
 import { chain, MERGE, mergePortraits, node, readFiles, start } from '../../lab/n8n/workflows';
@@ -113,11 +113,19 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 		await byId('radio-button-schema', input()).click();
 	}
 
+	/** The parameter, where n8n would drop on it what is being dragged. */
+	const inviting = (name: string) => page.locator(`.droppable[data-test-id="parameter-input-${name}"]`);
+
 	it('takes what is dragged onto its fields from the uploads of a form', async () => {
 		await openWithUploads(false, pictures);
 		await editor.screenshot('drag-1-before');
-		const shoot = async () => void (await editor.screenshot('drag-2-dragging'));
-		expect(await drag("{{ $json['Your photo'] }}", field('target'), shoot)).toBe('Your photo');
+		const beforeDrop = async () => {
+			await inviting('templateBinaryPropertyName').waitFor();
+			for (const choice of ['operation', 'targetInputType', 'templateInputType'])
+				expect(await inviting(choice).count()).toBe(0);
+			await editor.screenshot('dragging', DOCS_IMAGES);
+		};
+		expect(await drag("{{ $json['Your photo'] }}", field('target'), beforeDrop)).toBe('Your photo');
 		expect(await drag("{{ $json['Celebrity photo'] }}", field('template'))).toBe('Celebrity photo');
 		await editor.screenshot('drag-3-after');
 

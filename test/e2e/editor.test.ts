@@ -92,8 +92,6 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 		await byId('node-execute-button').waitFor();
 	}
 
-	const foundNames = () => byId('node-creator-item-name');
-
 	/** Opens the node panel behind the last node of a workflow. */
 	async function openPanel(): Promise<void> {
 		const before = [start, readFiles('Template', join(lab.files, 'template.jpg'), 'template')];
@@ -103,9 +101,14 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 
 	/** Searches the node panel. Gives the names of what is found. */
 	async function search(words: string): Promise<string[]> {
-		await byId('node-creator-search-bar').fill(words);
-		await foundNames().or(byId('node-creator-no-results')).first().waitFor();
-		return (await foundNames().allInnerTexts()).map((name) => name.trim());
+		const bar = byId('node-creator-search-bar');
+		// What is found may be what was found before.
+		await bar.fill('');
+		await page.getByText('Action in an app').waitFor();
+		await bar.fill(words);
+		const found = byId('node-creator-node-item').or(byId('node-creator-action-item'));
+		await found.or(byId('node-creator-no-results')).first().waitFor();
+		return (await byId('node-creator-item-name', found).allInnerTexts()).map((name) => name.trim());
 	}
 
 	/** How an icon is drawn: from which file, how large, and whether the browser could read it. */
@@ -222,6 +225,16 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 		const source = new URL((await merged.getAttribute('src')) ?? '', page.url()).href;
 		const shown = await (await page.request.get(source)).body();
 		expect(sha256(shown)).toBe(request?.resultSha256);
+	});
+
+	it('says what a similarity of 80 probably means, where somebody enters it', async () => {
+		await openNode(await addWorkflow({ templateBinaryPropertyName: '={{ $("Template").first().binary.template }}' }));
+		await byId('parameter-input-similarity').locator('input').fill('80');
+		await byId('node-execute-button').click();
+		const output = byId('output-panel');
+		await output.getByText("'Similarity' must be a number from 0 to 1, but is 80").first().waitFor();
+		expect(await output.innerText()).toContain('80 probably means 0.8');
+		await editor.screenshot('message-similarity-80');
 	});
 
 	describe('says what is wrong, and what to do', () => {

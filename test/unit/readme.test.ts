@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import type { INodeProperties } from 'n8n-workflow';
 
@@ -30,9 +30,11 @@ test.each(properties.filter(isInput))('README tells the default of the parameter
 	expect(row(property.displayName)[1]).toBe(shown);
 });
 
-test.each(options)('README tells the default of the option $displayName', ({ displayName, default: given }) => {
+test.each(options)('README tells the default of the option $displayName', ({ name, displayName, default: given }) => {
+	// Without it there is no link; the default is what it begins with when it is added.
+	const specially: Record<string, string> = { downloadLink: `none; added: ${given}`, fileName: "target's name" };
 	const shown = typeof given === 'boolean' ? (given ? 'on' : 'off') : String(given);
-	expect(row(displayName)[1]).toBe(shown === '' ? "target's name" : shown);
+	expect(row(displayName)[1]).toBe(specially[name] ?? shown);
 });
 
 test('README tells the limits that the node checks', () => {
@@ -42,6 +44,33 @@ test('README tells the limits that the node checks', () => {
 	expect(row('file size')).toEqual(['file size', ...Array<string>(2).fill(`at most ${maxBytes / 1024 / 1024} MB`)]);
 	const sides = [minSide.target, minSide.template].map((side) => `larger than ${side} px, smaller than ${maxSide} px`);
 	expect(row('width and height')).toEqual(['width and height', ...sides]);
+});
+
+/** A page's headings as GitHub makes anchors of them. */
+const anchors = (page: string) =>
+	[...page.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+		heading
+			.toLowerCase()
+			.replace(/[^\w\- ]/g, '')
+			.replaceAll(' ', '-'),
+	);
+
+const pages = [
+	'README.md',
+	'CONTRIBUTING.md',
+	'SECURITY.md',
+	...readdirSync(join(project, 'docs')).map((file) => `docs/${file}`),
+];
+
+test.each(pages.filter((file) => file.endsWith('.md')))('every link and picture of %s leads somewhere', (file) => {
+	const page = readFileSync(join(project, file), 'utf8');
+	const links = [...page.matchAll(/\]\(([^)\s]+)\)|src="([^"{]+)"/g)].map(([, link, source]) => link ?? source ?? '');
+	for (const link of links.filter((each) => !/^https?:/.test(each))) {
+		const [path = '', anchor] = link.split('#');
+		const target = path === '' ? join(project, file) : join(project, dirname(file), path);
+		expect([link, existsSync(target)]).toEqual([link, true]);
+		if (anchor !== undefined) expect(anchors(readFileSync(target, 'utf8'))).toContain(anchor);
+	}
 });
 
 test('README names the n8n versions that the end-to-end tests install', () => {
