@@ -52,15 +52,10 @@ describe('executions of one process', () => {
 	});
 
 	it('go on with what was learned', async () => {
-<<<<<<< HEAD
-		await start({ accounts: [{ key: SIMULATOR_KEY, maxConcurrentRequests: 2 }], latencyMs: 250 });
-		await execute(20);
-=======
 		await start({ accounts: [{ key: SIMULATOR_KEY, maxConcurrentRequests: 2 }], latencyMs: 600 });
 		// Two refusals within two seconds; the next try is over five seconds later.
 		await execute(8);
 		expect(refusals()).toBeGreaterThan(0);
->>>>>>> f5f424feaaf4608a8fb7303b4009273754a8747a
 		simulator.reset();
 		await execute(4, 100);
 		expect(refusals()).toBe(0);

@@ -10,7 +10,12 @@ const result = (id?: string): PaidResult => ({
 
 /** A payment that ends when told to, and counts how often it was begun. */
 function slowPayment() {
-	const payment = { begun: 0, end: (paid: PaidResult | Refused): unknown => paid, closing: new AbortController(), waited: 0 };
+	const payment = {
+		begun: 0,
+		end: (paid: PaidResult | Refused): unknown => paid,
+		closing: new AbortController(),
+		waited: 0,
+	};
 	const ways: Ways<Refused> = {
 		reuse: true,
 		copy: async ({ binary }) => await Promise.resolve({ ...binary, id: binary.id && `copy of ${binary.id}` }),
