@@ -91,7 +91,7 @@ describe(`MCP Server Trigger in n8n ${NEWEST_N8N}`, () => {
 	it('tells of a picture without a face', async () => {
 		host.serve('/wall.png', { body: await faceless() });
 		const told = await merge(urls('/wall.png'));
-		expect(told).toEqual({ error: expect.stringMatching(/^AILabTools found no face.* What to do: /) });
+		expect(told).toEqual({ error: expect.stringMatching(/^No face was found.* What to do: /) });
 	});
 
 	it('tells of a dead link, before anything is sent', async () => {

@@ -103,7 +103,7 @@ test.each(exampleFiles)('README shows $file under the name that it has in the ed
 test('the nodes to copy in docs/workflows.md are those of form-to-picture, which the tests run', () => {
 	const [, block = ''] = /```json\n([^]*?)```/.exec(readFileSync(join(project, 'docs/workflows.md'), 'utf8')) ?? [];
 	const withoutPlace = ({ nodes }: { nodes: Array<{ name: string; position: unknown }> }) =>
-		Object.fromEntries(nodes.map(({ position: _position, ...node }) => [node.name, node]));
+		Object.fromEntries(nodes.map((node) => [node.name, { ...node, position: undefined }]));
 	const form = withoutPlace(JSON.parse(readFileSync(join(project, 'examples/form-to-picture.json'), 'utf8')));
 	const toCopy = withoutPlace(JSON.parse(block));
 	expect(Object.keys(toCopy)).toEqual(['Check', 'Prepare target?', 'Prepare target']);
