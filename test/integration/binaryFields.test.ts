@@ -426,6 +426,8 @@ describe('the ID of a stored file in JSON is no binary', () => {
 		const settings = { binaryMode: 'combined' as const, executionOrder: 'v1' as const };
 		for (const given of [
 			'_files.photo',
+			// As it is dragged there from the input panel.
+			'$item._files.photo',
 			'photo',
 			'={{ $json._files.photo }}',
 			'={{ $("Source").item._files.photo }}',

@@ -57,11 +57,12 @@ function findByText(item: INodeExecutionData, text: string, { isCombined }: Bina
 	const field = fields.get(text);
 	if (field !== undefined) return sharedField(item.json, text) ?? { binary: withContent(field) };
 	if (text.length > LONGEST_NAME || text.startsWith('data:')) return pictureInText(text);
-	const [prefix = '', kind] = /^\$(?:input\.item\.|item\.)?(json|binary)(?=[.[])\.?/.exec(text) ?? [];
+	const [prefix = '', kind] = /^\$(?:input\.item\.|item\.)?(?:(json|binary)(?=[.[])\.?|(?=_files\.))/.exec(text) ?? [];
 	const path = text.slice(prefix.length);
 	const keys = pathKeys(path);
-	const own = kind === 'binary' ? fields.get(keys[0] ?? '') : undefined;
-	if (kind === 'binary') return own ? { binary: withContent(own) } : missing(text);
+	const own = kind === 'json' ? undefined : fields.get(kind === 'binary' ? (keys[0] ?? '') : path);
+	if (own !== undefined) return { binary: withContent(own) };
+	if (kind === 'binary') return missing(text);
 	for (const [label = '', ...rest] of [[path], keys]) {
 		if (Object.hasOwn(item.json, label)) return findUpload(item.json, fields, { text, label, rest });
 	}
