@@ -255,7 +255,8 @@ describe.each(N8N_VERSIONS)('n8n %s', (version) => {
 
 	describe('a batch with one bad pair, its template given by an expression', () => {
 		it('stops, and the canvas tells which item and what to do', async () => {
-			const execution = await lab.run(batch(lab.files, 'one-bad'));
+			const parameters = { options: { maxConcurrency: 2 } };
+			const execution = await lab.run(batch(lab.files, 'one-bad', { parameters }));
 			expect(execution.status).toBe('error');
 			const { error } = execution.task(MERGE);
 			const at = TEN.indexOf('deniz');
@@ -426,8 +427,9 @@ describe.each(N8N_VERSIONS)('n8n %s', (version) => {
 			host.serve('/new/ada.png', { body: picture });
 			const [item] = (await run('/old')).items(MERGE);
 			expect(item?.binary?.data?.fileName).toBe('ada-merged.jpg');
-			expect(sha256(await lab.read(item?.binary?.data))).toBe(requestOf('ada.png')?.resultSha256);
-			expect(lab.simulator.requests[0]?.files.image_target?.sha256).toBe(sha256(picture));
+			const [request] = lab.simulator.requests;
+			expect(sha256(await lab.read(item?.binary?.data))).toBe(request?.resultSha256);
+			expect(request?.files.image_target?.sha256).toBe(sha256(picture));
 			expect(host.requests.map(({ path }) => path)).toEqual(['/old', '/new/ada.png?token=abc']);
 			expect(JSON.stringify(host.requests)).not.toContain(SIMULATOR_KEY);
 			expect(host.requests.every(({ headers }) => headers.cookie === undefined)).toBe(true);
