@@ -9,9 +9,8 @@ import { PATIENCE_MS } from '../base/backoff';
  */
 export type Verdict = 'taken' | 'refused' | 'ignored' | 'down';
 
-/** A request that was let through, and what was known then. Refused requests count nowhere. */
+/** A request that was let through, and what was known then. Times are in ms; refused requests count nowhere. */
 export interface Sent {
-	/** Times are in ms. */
 	at: number;
 	/** How many others were in flight, and how many had been sent in the second before. */
 	others: number;
@@ -132,8 +131,11 @@ export class Limits {
 		if (!this.#isNews(sent)) return;
 		this.#since = { ...this.#since };
 		if (sent.others === 0) this.#perSecond = Number.POSITIVE_INFINITY;
-		if (sent.wait < LEAST_WAIT_MS) this.#waitFor(LEAST_WAIT_MS, now);
-		else this.#waitLonger(sent.others > 0 ? sent.wait : 0, now);
+		const { others, wait } = sent;
+		if (wait < LEAST_WAIT_MS) this.#waitFor(LEAST_WAIT_MS, now);
+		else if (others > 0 || wait === LEAST_WAIT_MS) this.#waitLonger(wait, now);
+		// Whoever has no place asks the more often the longer, and so gets the next one before those who have just left theirs.
+		else this.#waitFor(Math.max(FACTOR * LEAST_WAIT_MS, 0.9 * wait), now);
 	}
 
 	#learnFromRefused(sent: Sent, now: number): void {
@@ -144,10 +146,8 @@ export class Limits {
 		if (!isForRate) this.atOnce = Math.min(this.atOnce, this.active);
 		if (!this.#isNews(sent)) return;
 		this.#since = { taken: 0 };
-		if (!isForRate) {
-			const wait = isInARow ? LEAST_WAIT_MS : Math.min(this.#wait, this.#turnMs());
-			return this.#waitFor(Math.max(LEAST_WAIT_MS, wait), now);
-		}
+		const wait = isInARow ? 0 : Math.min(this.#wait, this.#turnMs());
+		if (!isForRate) return this.#waitFor(Math.max(LEAST_WAIT_MS, wait), now);
 		if (this.#perSecond === Number.POSITIVE_INFINITY) {
 			this.#perSecond = Math.max(1, recent.length);
 			this.#opensFrom = Math.max(this.#opensFrom, (recent[0]?.at ?? now) + SECOND_MS);
