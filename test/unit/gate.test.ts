@@ -191,6 +191,21 @@ test('a pair that waits for something else, such as a download, does not hold up
 	expect(scene.clock.now()).toBe(SERVICE_MS);
 });
 
+test('an execution has no more pairs aside than it sends at a time, and one', async () => {
+	const scene = new Scene();
+	const lane = scene.gate.openLane(2);
+	let read = 0;
+	for (let pair = 0; pair < 6; pair++) {
+		void lane.turn().then((turn) => {
+			if (turn) read++;
+			turn?.stepAside();
+		});
+	}
+	await scene.clock.run(scene.clock.sleep(1_000));
+	expect(read).toBe(3);
+	lane.close();
+});
+
 test('a pair that has waited for something else goes on, and ends once', async () => {
 	const scene = new Scene(2);
 	const lane = scene.gate.openLane(1);
@@ -334,6 +349,18 @@ describe('an outage', () => {
 		await scene.clock.run(Promise.resolve());
 		expect(sentAt).toEqual([0]);
 	});
+});
+
+test('whoever comes while nothing is taken has a patience of his own', async () => {
+	const scene = new Scene();
+	const one = scene.gate.openLane(1);
+	const turn = await one.turn();
+	const place = await turn?.place();
+	if (place) turn?.answered(place, 'refused');
+	await scene.clock.run(scene.clock.sleep(90_000));
+	const late = await scene.gate.openLane(1).turn();
+	await scene.clock.run(scene.clock.sleep(10_000));
+	expect([turn?.refusedForMs(), late?.refusedForMs()]).toEqual([100_000, 10_000]);
 });
 
 test('there is no timer while nothing waits', async () => {

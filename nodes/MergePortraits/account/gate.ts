@@ -62,7 +62,7 @@ export class Gate {
 	readonly #limits: Limits;
 	readonly #clock: Clock;
 	readonly #random: () => number;
-	/** In the order in which they are served. */
+	/** In the order in which they are served: who gets a place goes to the end. */
 	#lanes: LaneRecord[] = [];
 	#outage: { tries: number; opensAt: number } | undefined;
 	/** When the service last took something, and since when it has not although it was asked, ms. */
@@ -159,12 +159,15 @@ export class Gate {
 	#answered(lane: LaneRecord, sent: Sent, verdict: Verdict, retryAfterMs = 0): void {
 		const now = this.#clock.now();
 		this.#limits.answered(sent, verdict, now, retryAfterMs);
-		if (verdict === 'taken') this.#takenAt = now;
-		if (verdict === 'taken') this.#notTakenSince = undefined;
-		else if (verdict !== 'ignored') this.#notTakenSince ??= now;
+		if (verdict === 'taken') {
+			this.#takenAt = now;
+			this.#notTakenSince = undefined;
+		} else if (verdict !== 'ignored') {
+			this.#notTakenSince ??= now;
+		}
 		if (verdict === 'taken' || verdict === 'refused') this.#outage = undefined;
 		// It lost its place through no fault of its own, and so goes first.
-		if (verdict === 'refused') this.#lanes.sort((one, other) => Number(other === lane) - Number(one === lane));
+		if (verdict === 'refused' && this.#lanes.includes(lane)) this.#lanes = [lane, ...this.#others(lane)];
 		if (verdict === 'down') this.#waitForService(now, retryAfterMs);
 		this.#serve();
 	}
@@ -180,7 +183,7 @@ export class Gate {
 		if (lane.closing.signal.aborted) return;
 		lane.closing.abort();
 		for (const sendAway of [...lane.waiting.splice(0), ...lane.ready.splice(0)]) sendAway(undefined);
-		this.#lanes = this.#lanes.filter((other) => other !== lane);
+		this.#lanes = this.#others(lane);
 		this.#idleSince = this.#clock.now();
 		this.#serve();
 	}
@@ -193,8 +196,7 @@ export class Gate {
 			const now = this.#clock.now();
 			const opensAt = lane ? this.#opensAt(now) : Number.POSITIVE_INFINITY;
 			if (lane === undefined || opensAt > now) return this.#setAlarm(opensAt);
-			// To the end of the list.
-			this.#lanes.sort((one, other) => Number(one === lane) - Number(other === lane));
+			this.#lanes = [...this.#others(lane), lane];
 			lane.ready.shift()?.(this.#limits.send(now, this.#most()));
 			this.#giveTurns();
 		}
@@ -214,6 +216,10 @@ export class Gate {
 			if (lane === undefined) return;
 			lane.waiting.shift()?.(this.#turn(lane));
 		}
+	}
+
+	#others(lane: LaneRecord): LaneRecord[] {
+		return this.#lanes.filter((other) => other !== lane);
 	}
 
 	#most(): number {
