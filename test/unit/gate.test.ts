@@ -12,6 +12,7 @@ class Scene {
 	readonly gate = new Gate(this.limits, this.clock, () => 1);
 	/** Who was sent, in order, with the time. */
 	readonly sent: Array<{ who: string; at: number }> = [];
+	readonly refused: Array<{ who: string; at: number }> = [];
 	/** How many requests the service works on, and how many wait for an answer, be it a refusal. */
 	atWork = 0;
 	inFlight = 0;
@@ -54,6 +55,7 @@ class Scene {
 		this.inFlight--;
 		this.inFlightOf[who] = ofThis - 1;
 		const said = verdict ?? (isTaken ? 'taken' : 'refused');
+		if (said === 'refused') this.refused.push({ who, at: this.clock.now() });
 		turn.answered(place, said);
 		return said;
 	}
@@ -117,11 +119,12 @@ test('who was refused goes before those that wait, and who comes later goes afte
 		order.push(who);
 		lane.close();
 	};
-	// At two seconds, c is refused while d is under way.
 	const first = ['a', 'b', 'c', 'd', 'e'].map(visit);
 	const later = scene.clock.sleep(1_500).then(async () => await visit('f'));
 	await scene.clock.run(Promise.all([...first, later]));
-	expect(order).toEqual(['a', 'b', 'd', 'c', 'e', 'f']);
+	expect(scene.refused).not.toEqual([]);
+	for (const { who, at } of scene.refused) expect(scene.sent.find((sent) => sent.at > at)?.who).toBe(who);
+	expect(order.slice(-2)).toEqual(['e', 'f']);
 });
 
 test('a refused pair goes before the pairs of its execution that were not sent yet', async () => {

@@ -26,7 +26,7 @@ export interface Sent {
 
 const SECOND_MS = 1_000;
 /** Between tries until the first refusal. If longer, short batches lose; if shorter, the first of several processes takes all. */
-const FIRST_WAIT_MS = 100;
+const FIRST_WAIT_MS = 80;
 /** After the first refusal: a count per second has started over by then, so a second refusal is about places. */
 const LEAST_WAIT_MS = 1_300;
 /** How much longer each refused try makes the wait: a limit that stays is met four times in the first minute. */
@@ -70,15 +70,16 @@ export class Limits {
 	/** When the next request may go, ms: a past time for now, Infinity for when one in flight is answered. */
 	opensAt(now: number): number {
 		if (this.active > this.atOnce) return Number.POSITIVE_INFINITY;
-		// While as many go per second as ever were taken, a refusal would not tell which limit it met.
-		const quietAt = (this.#recent.at(-this.#mostPerSecond)?.at ?? Number.NEGATIVE_INFINITY) + SECOND_MS;
+		// While as many go per second as ever were taken, a refusal would not tell which limit it met: a try is put off a little.
+		const first = this.#recent.at(-this.#mostPerSecond);
+		const quietAt = first ? Math.min(first.at + SECOND_MS + FIRST_WAIT_MS, this.#tryAt + 2 * SECOND_MS) : 0;
 		if (this.active === this.atOnce) return Math.max(this.#opensFrom, this.#tryAt, quietAt);
 		// Taken back before the try, which else would be refused too. Places that nobody used need not be left.
 		const backAt = this.#tryAt - FIRST_WAIT_MS;
-		const isInUse = now < this.#opensFrom + 2 * this.#roomMs();
-		const isLeft = this.#wait > LEAST_WAIT_MS && now > backAt - this.#roomMs() && isInUse;
-		const left = Math.max(1, Math.round(this.atOnce / 4));
-		return isLeft && this.active >= this.atOnce - left ? Math.max(this.#opensFrom, backAt) : this.#opensFrom;
+		const [from, until] = [backAt - this.#roomMs(), this.#opensFrom + 2 * this.#roomMs()];
+		const isLeft = this.#wait > LEAST_WAIT_MS && now > from && now < until;
+		const isOfThose = this.active >= this.atOnce - Math.max(1, Math.round(this.atOnce / 4));
+		return isLeft && isOfThose ? Math.max(this.#opensFrom, backAt) : this.#opensFrom;
 	}
 
 	/** Counts a request that goes now; `answered` must follow. @param most how many are wanted at a time */
@@ -91,7 +92,7 @@ export class Limits {
 		const sent = { at: now, others: this.active++, lastSecond, isTry, isPaced, wait: this.#wait, since: this.#since };
 		this.#recent.push(sent);
 		this.#opensFrom = Math.max(this.#opensFrom, now + interval);
-		if (isTry) this.#take(sent, now);
+		if (isTry) this.#tryOneMore(sent, now);
 		// It wants no more and so tries nothing, but what it has may be all that there is.
 		else if (this.active >= most && now >= this.#tryAt) this.#waitLonger(this.#wait, now);
 		return sent;
@@ -109,8 +110,7 @@ export class Limits {
 		else this.#learnFromRefused(sent, now);
 	}
 
-	/** One more place, as long as it is not refused. */
-	#take({ others, wait }: Sent, now: number): void {
+	#tryOneMore({ others, wait }: Sent, now: number): void {
 		this.atOnce = others + 1;
 		this.#wait = Math.max(FIRST_WAIT_MS, Math.min(LEAST_WAIT_MS, wait / FACTOR));
 		// Whoever has waited for his first place leaves the next ones to others who wait for theirs.
