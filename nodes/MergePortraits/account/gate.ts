@@ -21,7 +21,7 @@ export interface Turn {
 	readonly closed: AbortSignal;
 	/** Lets others have their turns while this one waits for something other than the account. */
 	stepAside(): void;
-	/** Waits for a place, ahead of the lane's other pairs if it was sent before; undefined when the lane is closed. */
+	/** Waits for a place, ahead of the lane's other pairs if it was refused one; undefined when the lane is closed. */
 	place(): Promise<Sent | undefined>;
 	/** Gives the place back. @param retryAfterMs how long the service asked to wait */
 	answered(sent: Sent, verdict: Verdict, retryAfterMs?: number): void;
@@ -106,7 +106,7 @@ export class Gate {
 
 	#turn(lane: LaneRecord): Turn {
 		let state: keyof LaneRecord['pairs'] | undefined;
-		let wasSent = false;
+		let wasRefused = false;
 		const move = (to?: typeof state) => {
 			if (state !== undefined) lane.pairs[state]--;
 			if (to !== undefined) lane.pairs[to]++;
@@ -126,13 +126,13 @@ export class Gate {
 						if (sent !== undefined) move('inFlight');
 						give(sent);
 					};
-					if (wasSent) lane.ready.unshift(go);
+					if (wasRefused) lane.ready.unshift(go);
 					else lane.ready.push(go);
-					wasSent = true;
 				});
 			},
 			answered: (sent, verdict, retryAfterMs) => {
 				move('held');
+				wasRefused = verdict === 'refused';
 				this.#answered(lane, sent, verdict, retryAfterMs);
 			},
 			refusedForMs: () => {

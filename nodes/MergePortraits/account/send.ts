@@ -49,7 +49,7 @@ export async function send<T extends object>(
 			verdict = verdictOn(refusal);
 			if (refusal !== undefined && verdict !== 'taken') {
 				const isFault = verdict !== 'refused';
-				const isItsOwn = verdict === 'ignored' || mayBeBilled(refusal) || turn.othersServedSince(faultAt);
+				const isItsOwn = verdict === 'ignored' || refusal.mayBeBilled || turn.othersServedSince(faultAt);
 				if (isFault && faults++ > 0 && isItsOwn) retries++;
 				if (isFault) faultAt = clock.now();
 				const { retryAfterMs = 0, resends = 0 } = refusal;
@@ -85,6 +85,3 @@ function verdictOn(refusal: Refusal | undefined): Verdict {
 	const { httpStatus = 502, resends } = refusal;
 	return resends === Number.POSITIVE_INFINITY && [502, 504].includes(httpStatus) ? 'down' : 'ignored';
 }
-
-/** Whether it was cut off: a request that got an answer or was never sent is not billed. */
-const mayBeBilled = ({ httpStatus, blame }: Refusal) => httpStatus === undefined && blame === 'service';

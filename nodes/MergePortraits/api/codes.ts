@@ -15,6 +15,8 @@ export interface CodeRule {
 	blame: Blame;
 	/** How many times at most it is worth sending the same pair again after a fault of account or service; default 0. */
 	resends?: number;
+	/** Whether AILabTools may have billed the request all the same. */
+	mayBeBilled?: boolean;
 	/** What happened: the beginning of the message. */
 	what: string;
 	/** What the user should do next. */
@@ -47,7 +49,10 @@ export function refusalForVisitor({ blame, what, advice, visitor }: CodeRule): s
 const ALWAYS = Number.POSITIVE_INFINITY;
 
 /** The documentation does not say whether a request that was cut off is billed. */
-const mayBeBilled = 'AILabTools may have billed the request all the same.';
+const perhapsBilled = (advice: string) => ({
+	mayBeBilled: true,
+	advice: `${advice} AILabTools may have billed the request all the same.`,
+});
 
 const notAccepted: CodeRule = {
 	blame: 'item',
@@ -192,7 +197,7 @@ export function ruleFor(httpStatus: number, code: string | undefined, fromServic
 	if (fromService) return isUnavailable ? unavailable : notAccepted;
 	// It comes from a proxy on the way, or from another site. Of 200, only a web page comes here.
 	if ([200, 400, 404, 405].includes(httpStatus)) return unreachable;
-	if (isUnavailable) return { ...unavailable, advice: `Run the workflow again later. ${mayBeBilled}` };
+	if (isUnavailable) return { ...unavailable, ...perhapsBilled('Run the workflow again later.') };
 	switch (httpStatus) {
 		case 403:
 			return accountStops(
@@ -228,7 +233,7 @@ export function noAnswer(code: string | undefined): Refusal {
 			return {
 				...unavailable,
 				what: 'The connection to AILabTools was lost before it answered',
-				advice: `Run the workflow again later, and check ${network}. ${mayBeBilled}`,
+				...perhapsBilled(`Run the workflow again later, and check ${network}.`),
 			};
 	}
 }
@@ -238,15 +243,12 @@ export function timedOut(timeoutMs: number): Refusal {
 	return {
 		...unavailable,
 		what: `AILabTools did not answer within ${timeoutMs} ms`,
-		advice: `Raise the option 'Timeout', or run the workflow again later. ${mayBeBilled}`,
+		...perhapsBilled("Raise the option 'Timeout', or run the workflow again later."),
 	};
 }
 
 /** The refusal for an answer with HTTP 200 but no usable picture. */
 export function unusableAnswer(what: string): Refusal {
-	return {
-		blame: 'service',
-		what,
-		advice: `Send the request ID and log ID to AILabTools support. ${mayBeBilled} Check the credits before you run this pair again.`,
-	};
+	const { mayBeBilled, advice } = perhapsBilled('Send the request ID and log ID to AILabTools support.');
+	return { blame: 'service', mayBeBilled, what, advice: `${advice} Check the credits before you run this pair again.` };
 }
