@@ -83,6 +83,29 @@ describe('executions of one process', () => {
 	});
 });
 
+describe('a service that is away for three seconds in the middle of a batch', () => {
+	it.each<[string, () => Promise<void>]>([
+		['and refuses connections', async () => await simulator.away(3_000)],
+		[
+			'and is behind a proxy that answers with 502',
+			async () => {
+				simulator.setFault(() => ({ kind: 'html', status: 502 }));
+				await sleep(3_000);
+				simulator.setFault(undefined);
+			},
+		],
+	])('%s, costs no pair, and gets hardly a request meanwhile', async (_how, goAway) => {
+		await start({ latencyMs: 100 });
+		const batch = execute(60, 0, { nodeSettings: { onError: 'continueRegularOutput' } });
+		while (simulator.requests.filter(({ status }) => status === 200).length < 20) await sleep(5);
+		await goAway();
+		const { items } = await batch;
+		expect(items.filter(isMerged)).toHaveLength(60);
+		// Those in flight, and then one at a time.
+		expect(simulator.requests.length).toBeLessThanOrEqual(60 + 10 + 6);
+	});
+});
+
 describe('a pair that an earlier execution has merged', () => {
 	const again = async (change: Partial<EngineOptions> & { parameters?: INodeParameters } = {}) => {
 		await start();
