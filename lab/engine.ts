@@ -134,28 +134,35 @@ export async function runWorkflow(options: WorkflowRun): Promise<IRun> {
 	return await execution;
 }
 
+/** A node of a workflow for the engine. */
+export const engineNode = (name: string, type: string, parameters: INodeParameters = {}): INode => ({
+	id: name,
+	name,
+	type,
+	typeVersion: 1,
+	position: [0, 0],
+	parameters,
+});
+
+/** The connections from a node's one output. */
+export const to = (...names: string[]) => ({
+	main: [names.map((name) => ({ node: name, type: NodeConnectionTypes.Main, index: 0 }))],
+});
+
 /** Runs a workflow of a source and the Merge Portraits node. */
 export async function runInEngine(options: EngineOptions): Promise<EngineResult> {
 	const { items: given, parameters = {}, nodeSettings, nodeType = nodeOfProcess(), ...rest } = options;
 	const binaryData = await useBinaryMode(options.binaryMode ?? 'default');
-	const node = (name: string, type: string): INode => ({
-		id: name,
-		name,
-		type,
-		typeVersion: 1,
-		position: [0, 0],
-		parameters: {},
-	});
 	const run = await runWorkflow({
 		credentials: { apiKey: 'no-key', baseUrl: 'http://127.0.0.1:1' },
 		...rest,
 		start: SOURCE,
 		types: { source: new Source(given), mergePortraits: nodeType },
-		connections: { [SOURCE]: { main: [[{ node: NODE, type: NodeConnectionTypes.Main, index: 0 }]] } },
+		connections: { [SOURCE]: to(NODE) },
 		nodes: [
-			node(SOURCE, 'test.source'),
+			engineNode(SOURCE, 'test.source'),
 			{
-				...node(NODE, 'n8n-nodes-merge-portraits.mergePortraits'),
+				...engineNode(NODE, 'n8n-nodes-merge-portraits.mergePortraits'),
 				parameters,
 				credentials: { aiLabToolsApi: { id: 'credential-1', name: 'AILabTools API' } },
 				...nodeSettings,

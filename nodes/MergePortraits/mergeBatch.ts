@@ -62,7 +62,7 @@ class Batch {
 		const terms = await this.setUp().catch((error: unknown): WithoutPicture => ({ kind: 'thrown', error }));
 		if ('kind' in terms) this.items.forEach((_, itemIndex) => this.ended.set(itemIndex, terms));
 		else await this.mergeAll(terms);
-		if (!this.continues && this.merged().length < this.items.length) throw this.firstError();
+		if (!this.continues && this.counts().merged < this.items.length) throw this.firstError();
 		this.surroundings.results.forgetRetry(execution);
 		this.addHints();
 		const names = fileNamesOf(execution);
@@ -84,12 +84,12 @@ class Batch {
 
 	/** What can go wrong for all pairs at once. */
 	private async setUp(): Promise<BatchTerms> {
-		const { context, continues, isAgent } = this;
+		const { context, continues, isAgent, storedBinaries } = this;
 		const credential = await readCredential(context);
 		const maxConcurrency = this.reader(0).maxConcurrency();
 		const { id, gate } = this.surroundings.accounts.find(credential);
 		// After all that may throw, because only `mergeAll` closes it.
-		return { credential, accountId: id, lane: gate.openLane(maxConcurrency), continues, isAgent };
+		return { credential, accountId: id, lane: gate.openLane(maxConcurrency), continues, isAgent, storedBinaries };
 	}
 
 	private async mergeAll(terms: BatchTerms): Promise<void> {
@@ -166,23 +166,23 @@ class Batch {
 		return new RequestReader(this.context, itemIndex, this.storedBinaries);
 	}
 
-	private merged(): Merged[] {
-		return [...this.ended.values()].filter((ended) => ended.kind === 'merged');
+	private counts(): { merged: number; reused: number } {
+		const merged = [...this.ended.values()].filter((ended) => ended.kind === 'merged');
+		return { merged: merged.length, reused: merged.filter(({ reused }) => reused).length };
 	}
 
 	private logProgress(): void {
 		const finished = this.ended.size;
 		const isLast = finished === this.items.length && finished > LOG_EVERY;
 		if (finished % LOG_EVERY !== 0 && !isLast) return;
-		const merged = this.merged();
-		const reused = merged.filter((ended) => ended.reused).length;
-		const counts = { merged: merged.length, reused, failed: finished - merged.length };
+		const { merged, reused } = this.counts();
+		const counts = { merged, reused, failed: finished - merged };
 		this.context.logger.info(`Merge Portraits: ${finished} of ${this.items.length} items finished`, counts);
 	}
 
 	/** @param outlook what becomes of the pictures that there are */
 	private progress(outlook: string): string {
-		const merged = this.merged().length;
+		const { merged } = this.counts();
 		return merged === 0 ? '' : `${merged} of ${this.items.length} pairs were merged. ${outlook}`;
 	}
 
@@ -192,9 +192,8 @@ class Batch {
 			total === 1 ? `The ${what} was` : `${count} of ${total} ${what}s ${count === 1 ? 'was' : 'were'}`;
 		const hint = (message: string, type: 'info' | 'warning') =>
 			this.context.addExecutionHints({ message, type, location: 'outputPane' });
-		const merged = this.merged();
-		const reused = merged.filter((ended) => ended.reused).length;
-		const failed = this.items.length - merged.length;
+		const { merged, reused } = this.counts();
+		const failed = total - merged;
 		if (failed > 0) hint(`${were(failed, 'item')} not merged. ${total === 1 ? 'It' : 'Each'} says why.`, 'warning');
 		if (reused > 0) hint(`${were(reused, 'result')} reused and not paid for again.`, 'info');
 	}

@@ -15,7 +15,7 @@ import { readImageHeader } from './pictures/imageHeader';
 import { turnedPicture, type ImageRole } from './pictures/imageRequirements';
 import { InputPictures, type InputPicture, type UnfitPicture } from './pictures/inputPictures';
 import { PictureStore } from './pictures/store';
-import { StoredBinaries } from './pictures/storedBinaries';
+import type { StoredBinaries } from './pictures/storedBinaries';
 
 /** What a batch runs with; tests bring their own. */
 export interface Surroundings {
@@ -33,6 +33,7 @@ export interface BatchTerms {
 	/** Whether the batch goes on when a pair fails. */
 	continues: boolean;
 	isAgent: boolean;
+	storedBinaries: StoredBinaries;
 }
 
 /** A merged pair, and what its output item needs besides the picture. */
@@ -50,7 +51,6 @@ export type Merged = Extract<Obtained<never>, { kind: 'merged' }> & {
 export class PairMerger {
 	private readonly store: PictureStore;
 	private readonly pictures: InputPictures;
-	private readonly storedBinaries: StoredBinaries;
 	private readonly execution: IContextObject;
 	private readonly cancelled: AbortSignal | undefined;
 
@@ -64,7 +64,6 @@ export class PairMerger {
 		this.cancelled = context.getExecutionCancelSignal();
 		this.store = new PictureStore(context, { ...surroundings, closed, cancelled: this.cancelled });
 		this.pictures = new InputPictures(context, this.store, { ...surroundings, signal: closed });
-		this.storedBinaries = new StoredBinaries(context);
 	}
 
 	/** Never throws. */
@@ -78,7 +77,7 @@ export class PairMerger {
 	}
 
 	private async mergeItem(itemIndex: number, turn: Turn): Promise<Merged | WithoutPicture> {
-		const reader = new RequestReader(this.context, itemIndex, this.storedBinaries);
+		const reader = new RequestReader(this.context, itemIndex, this.terms.storedBinaries);
 		const request = reader.merge(this.terms.isAgent);
 		const { pictures, similarity, linkLifetime, reuseResults } = request;
 		if (linkLifetime && !(await this.store.canLink())) throw reader.noLinks(this.terms.isAgent);

@@ -1,11 +1,12 @@
 /** Nothing but the picture that was meant, in a real n8n: what strangers send to a webhook or a form, loops, and a missing credential. */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { IDataObject } from 'n8n-workflow';
 
 import { openLab, type Execution, type Lab } from '../../lab/n8n/lab';
 import { NEWEST_N8N } from '../../lab/n8n/installation';
-import { addFields, chain, MERGE, mergePortraits, node, start, to } from '../../lab/n8n/workflows';
+import { addFields, chain, MERGE, mergePortraits, node, readFiles, start, to } from '../../lab/n8n/workflows';
 import { portrait } from '../../lab/portraits';
 import { sha256 } from '../../lab/simulator/exchange';
 
@@ -126,10 +127,6 @@ describe(`n8n ${NEWEST_N8N}`, () => {
 	it('pays once for a pair that comes round by round', async () => {
 		await lab.provide('loop/ben.png', ben);
 		await lab.provide('loop/anna.jpg', anna);
-		const read = (name: string, file: string, field: string) =>
-			node(name, 'n8n-nodes-base.readWriteFile', {
-				parameters: { fileSelector: `${lab.files}/loop/${file}`, options: { dataPropertyName: field } },
-			});
 		const rounds = node('Rounds', 'n8n-nodes-base.code', {
 			typeVersion: 2,
 			parameters: { jsCode: 'return [1, 2, 3].map((round) => ({ json: { round } }));' },
@@ -143,8 +140,8 @@ describe(`n8n ${NEWEST_N8N}`, () => {
 		});
 		const chained = chain('Loop', [
 			start,
-			read('Ben', 'ben.png', 'target'),
-			read('Anna', 'anna.jpg', 'template'),
+			readFiles('Ben', join(lab.files, 'loop/ben.png'), 'target'),
+			readFiles('Anna', join(lab.files, 'loop/anna.jpg'), 'template'),
 			rounds,
 			loop,
 			merge,
@@ -163,10 +160,6 @@ describe(`n8n ${NEWEST_N8N}`, () => {
 	it('lets no original through as merged when the credential has been deleted', async () => {
 		await lab.provide('deleted/ben.png', ben);
 		await lab.provide('deleted/anna.jpg', anna);
-		const read = (name: string, file: string, field: string) =>
-			node(name, 'n8n-nodes-base.readWriteFile', {
-				parameters: { fileSelector: `${lab.files}/deleted/${file}`, options: { dataPropertyName: field } },
-			});
 		const merge = mergePortraits({
 			onError: 'continueErrorOutput',
 			credentials: { aiLabToolsApi: { id: 'deleted', name: 'Deleted' } },
@@ -178,8 +171,8 @@ describe(`n8n ${NEWEST_N8N}`, () => {
 		});
 		const chained = chain('Deleted', [
 			start,
-			read('Anna', 'anna.jpg', 'template'),
-			read('Ben', 'ben.png', 'data'),
+			readFiles('Anna', join(lab.files, 'deleted/anna.jpg'), 'template'),
+			readFiles('Ben', join(lab.files, 'deleted/ben.png'), 'data'),
 			merge,
 		]);
 		const behind = [addFields('Delivered', { as: 'merged' }), addFields('Told', { as: 'failed' })];

@@ -1,17 +1,17 @@
 /** What the parameters for a binary field may hold, against items as n8n's own forms, webhooks and chats make them. */
-import {
-	NodeConnectionTypes,
-	type IDataObject,
-	type INode,
-	type INodeExecutionData,
-	type INodeParameters,
-	type INodeType,
-	type NodeParameterValueType,
-} from 'n8n-workflow';
+import { type IDataObject, type INodeExecutionData, type INodeType, type NodeParameterValueType } from 'n8n-workflow';
 
 import { sha256 } from '../../lab/simulator/exchange';
 import { portrait } from '../../lab/portraits';
-import { nodeOfProcess, runWorkflow, useBinaryMode, type BinaryMode, type EngineOptions } from '../../lab/engine';
+import {
+	engineNode,
+	to,
+	nodeOfProcess,
+	runWorkflow,
+	useBinaryMode,
+	type BinaryMode,
+	type EngineOptions,
+} from '../../lab/engine';
 import { SIMULATOR_KEY } from '../../lab/simulator/simulator';
 import { MergePortraits } from '../../index.js';
 import { findBinary } from '../../nodes/MergePortraits/pictures/binaryField';
@@ -381,15 +381,6 @@ describe('the ID of a stored file in JSON is no binary', () => {
 	/** A node that writes JSON with IDs of its input's files stands before Merge Portraits. */
 	async function runForged(forge: INodeType, given: string) {
 		await useBinaryMode('filesystem');
-		const node = (name: string, type: string, parameters: INodeParameters = {}): INode => ({
-			id: name,
-			name,
-			type,
-			typeVersion: 1,
-			position: [0, 0],
-			parameters,
-		});
-		const to = (name: string) => ({ main: [[{ node: name, type: NodeConnectionTypes.Main, index: 0 }]] });
 		const read: INodeType = {
 			...new MergePortraits(),
 			async execute() {
@@ -409,10 +400,12 @@ describe('the ID of a stored file in JSON is no binary', () => {
 			settings: { executionOrder: 'v1' },
 			types: { read, forge, mergePortraits: nodeOfProcess() },
 			nodes: [
-				node('Read', 'test.read'),
-				node('Forge', 'test.forge'),
+				engineNode('Read', 'test.read'),
+				engineNode('Forge', 'test.forge'),
 				{
-					...node('Merge Portraits', 'n8n-nodes-merge-portraits.mergePortraits', { targetBinaryPropertyName: given }),
+					...engineNode('Merge Portraits', 'n8n-nodes-merge-portraits.mergePortraits', {
+						targetBinaryPropertyName: given,
+					}),
 					credentials: { aiLabToolsApi: { id: '1', name: 'a' } },
 				},
 			],

@@ -1,11 +1,12 @@
 import type { INodeExecutionData } from 'n8n-workflow';
+import sharp from 'sharp';
 
 import { codeRules, refusalForVisitor } from '../../nodes/MergePortraits/api/codes';
 import { documentedStatus } from '../../lab/simulator/codes';
 import { SIMULATOR_KEY, type Fault } from '../../lab/simulator/simulator';
 import { SkippingClock } from '../virtualClock';
 import { nodeOfProcess, type EngineOptions } from '../../lab/engine';
-import { files, run as runNode, simulator } from './withSimulator';
+import { files, run as runNode, simulator, target } from './withSimulator';
 
 async function run(fault: (index: number) => Fault | undefined, options: Partial<EngineOptions> = {}) {
 	const clock = new SkippingClock();
@@ -199,6 +200,30 @@ test('a picture that is stored turned may be the cause where no face, or not eno
 		'ERROR_QUALITY_SCORE_NOT_MEET_REQUIREMENTS',
 		'FILE_CONTENT_NON_COMPLIANCE',
 	]);
+});
+
+describe('no face found in a pair', () => {
+	const orientations = [1, 2, 3, 5, 6, 7, 8];
+
+	it.each(orientations.map((orientation) => [orientation]))(
+		'says which picture is stored turned: EXIF %d',
+		async (orientation) => {
+			const bytes = await sharp(target).jpeg().withMetadata({ orientation }).toBuffer();
+			const { items } = await run(() => ({ kind: 'status', status: 422, code: 'ERROR_NO_FACE_IN_FILE' }), {
+				items: [{ files: { target: files.target, template: { bytes } } }],
+				nodeSettings: { onError: 'continueRegularOutput' },
+			});
+			const turned = "'Template Input Binary Field' is stored turned, and AILabTools may not turn it. ";
+			expect(String(items[0]?.json.description).includes(turned)).toBe(orientation > 2);
+			expect(items[0]?.json.description).not.toContain("'Target Input");
+			expect(String(items[0]?.json.visitorMessage).includes('lying on its side or upside down')).toBe(orientation > 2);
+			if (orientation <= 2) return;
+			expect(items[0]?.json.description).toMatch(/Edit Image.*'Property Name' template/);
+			expect(items[0]?.json.visitorMessage).toContain(
+				'The picture that receives the face is stored lying on its side or upside down. Turn it upright, save it and upload it again.',
+			);
+		},
+	);
 });
 
 describe('a refusal in a batch of six', () => {

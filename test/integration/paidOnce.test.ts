@@ -1,13 +1,7 @@
 /** A pair is paid for once: within an execution, loops and retries included; over executions as long as n8n has the picture. */
-import {
-	NodeConnectionTypes,
-	type INode,
-	type INodeParameters,
-	type INodeType,
-	type IRunExecutionData,
-} from 'n8n-workflow';
+import { NodeConnectionTypes, type INodeParameters, type INodeType, type IRunExecutionData } from 'n8n-workflow';
 
-import { nodeOfProcess, runWorkflow, useBinaryMode, type BinaryMode } from '../../lab/engine';
+import { engineNode, nodeOfProcess, runWorkflow, to, useBinaryMode, type BinaryMode } from '../../lab/engine';
 import { SIMULATOR_KEY } from '../../lab/simulator/simulator';
 import { SkippingClock } from '../virtualClock';
 import { failToStore, files, pairs, run, simulator, target, template } from './withSimulator';
@@ -16,18 +10,6 @@ const paid = () => simulator.requests.filter(({ status }) => status === 200).len
 const inOneProcess = () => nodeOfProcess({ clock: new SkippingClock() });
 
 describe('a node that runs three times in one execution, as in Loop Over Items', () => {
-	const node = (name: string, type: string, parameters: INodeParameters = {}): INode => ({
-		id: name,
-		name,
-		type,
-		typeVersion: 1,
-		position: [0, 0],
-		parameters,
-	});
-	const to = (...names: string[]) => ({
-		main: [names.map((name) => ({ node: name, type: NodeConnectionTypes.Main, index: 0 }))],
-	});
-
 	/** Gives the pair, stored anew; and with `failing` a pair of its own round, and an item without pictures. */
 	const source = (failing: boolean): INodeType => ({
 		description: {
@@ -62,9 +44,9 @@ describe('a node that runs three times in one execution, as in Loop Over Items',
 			settings: { executionOrder: 'v1' },
 			types: { round: source(failing), mergePortraits: nodeOfProcess() },
 			nodes: [
-				...['Start', 'A', 'B', 'C'].map((name) => node(name, 'test.round')),
+				...['Start', 'A', 'B', 'C'].map((name) => engineNode(name, 'test.round')),
 				{
-					...node('Merge Portraits', 'n8n-nodes-merge-portraits.mergePortraits', { options }),
+					...engineNode('Merge Portraits', 'n8n-nodes-merge-portraits.mergePortraits', { options }),
 					credentials: { aiLabToolsApi: { id: '1', name: 'AILabTools API' } },
 					onError: failing ? 'continueErrorOutput' : 'stopWorkflow',
 				},

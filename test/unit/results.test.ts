@@ -68,6 +68,20 @@ test('of several executions that waited for a pair that was refused, one pays at
 	expect(await Promise.all(all)).toEqual(Array(3).fill({ kind: 'refused' }));
 });
 
+test('who waited for a payment that ended in a fault pays itself', async () => {
+	const results = new PaidResults<Refused>();
+	const [payer, other] = [slowPayment(), slowPayment()];
+	const failed = results.getOrMerge({}, 'pair', {
+		...payer.ways,
+		merge: async () => await Promise.reject(new Error('The execution was cancelled')),
+	});
+	const second = results.getOrMerge({}, 'pair', other.ways);
+	await expect(failed).rejects.toThrow('cancelled');
+	await settle();
+	other.payment.end(result('2'));
+	expect(await second).toMatchObject({ reused: false, result: { binary: { id: '2' } } });
+});
+
 test('a pair of the same execution shares what becomes of the first, a refusal too', async () => {
 	const results = new PaidResults<Refused>();
 	const execution = {};

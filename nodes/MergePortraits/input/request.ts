@@ -10,7 +10,7 @@ import { atItem, clean, quote } from '../base/text';
 import { binaryFields, findBinary, pictureInText, type FoundBinary } from '../pictures/binaryField';
 import type { ImageRole, Unfit } from '../pictures/imageRequirements';
 import type { PictureSource } from '../pictures/inputPictures';
-import type { LinkLifetime } from '../pictures/store';
+import { checkStore, n8nSays, type LinkLifetime } from '../pictures/store';
 import type { StoredBinaries } from '../pictures/storedBinaries';
 import { labels, linkLifetimes, options } from './parameters';
 
@@ -56,7 +56,7 @@ export class RequestReader {
 	merge(isAgent: boolean): MergeRequest {
 		const given = this.options();
 		return {
-			...this.pictures(),
+			...this.pictures(given),
 			validateImages: isOn(given.validateImages),
 			similarity: this.similarity(),
 			outputField: this.outputField(),
@@ -67,8 +67,7 @@ export class RequestReader {
 		};
 	}
 
-	pictures(): PicturesRequest {
-		const given = this.options();
+	pictures(given = this.options()): PicturesRequest {
 		return {
 			pictures: { target: this.source('target'), template: this.source('template') },
 			validateImages: true,
@@ -104,10 +103,9 @@ export class RequestReader {
 
 	/** Why a pair that has been merged before is not merged again: its picture may still be there. */
 	notCopied(cause: unknown): NodeOperationError {
-		const said = quote(cause instanceof Error ? cause.message : String(cause));
 		return this.refusal(
 			'n8n has this picture from an earlier merge, but could not read or copy it',
-			`Nothing was paid for. Check the disk, database or bucket where n8n keeps binary data, then run the workflow again. n8n says: ${said}.`,
+			`Nothing was paid for. ${checkStore}, then run the workflow again. ${n8nSays(cause)}.`,
 		);
 	}
 

@@ -7,8 +7,8 @@ import { isMendable, unfitForVisitor, type ImageRole } from '../pictures/imageRe
 import type { Inspection } from '../pictures/inputPictures';
 import { sentence, type Failure } from './outcome';
 
-/** A merged picture as an item shows it. */
-export interface MergedPicture {
+/** A merged pair as its item shows it. */
+export interface MergedPair {
 	request: Pick<MergeRequest, 'outputField' | 'similarity' | 'includeOtherFields'>;
 	result: PaidResult;
 	/** Of its file, with the extension. */
@@ -35,7 +35,7 @@ export class OutputItems {
 	/** The merged picture before the input's binaries. Carries no `error`. */
 	merged(
 		itemIndex: number,
-		{ request, result, fileName, reused, downloadUrl }: MergedPicture,
+		{ request, result, fileName, reused, downloadUrl }: MergedPair,
 		input: INodeExecutionData,
 	): INodeExecutionData {
 		const { similarity, outputField, includeOtherFields } = request;

@@ -1,10 +1,11 @@
 import { NodeApiError, NodeOperationError, type IDataObject, type INode } from 'n8n-workflow';
 
-import { atItem, quote } from '../base/text';
+import { atItem } from '../base/text';
 import { refusalForVisitor, type Refusal } from '../api/codes';
 import type { Obtained } from '../paid/results';
 import { unfitForVisitor } from '../pictures/imageRequirements';
 import type { UnfitPicture } from '../pictures/inputPictures';
+import { checkStore, n8nSays } from '../pictures/store';
 
 /** What became of an item that has no picture. */
 export type WithoutPicture =
@@ -112,7 +113,7 @@ export class Failures {
 	private heldBack(itemIndex: number, endedBy: HeldBackFor | undefined): Failure {
 		if (endedBy?.kind === 'refused') return this.refused(itemIndex, { ...endedBy, turned: [] }, 'Not sent: ');
 		const why = endedBy ? 'n8n could not store the picture of another pair' : 'the batch had ended';
-		const description = endedBy ? checkStorage : 'Run the workflow again.';
+		const description = endedBy ? `${checkStore}.` : 'Run the workflow again.';
 		const error = new NodeOperationError(this.node, `Not sent: ${why}${this.at(itemIndex)}`, {
 			itemIndex,
 			description,
@@ -124,9 +125,8 @@ export class Failures {
 		itemIndex: number,
 		{ cause, requestId, logId }: Extract<WithoutPicture, { kind: 'notStored' }>,
 	): Failure {
-		const said = cause instanceof Error ? cause.message : String(cause);
 		const message = `The pair was merged and billed, but n8n could not store the picture${this.at(itemIndex)}`;
-		const advice = `${checkStorage} This pair must be paid for again. n8n says: ${quote(said)}`;
+		const advice = `${checkStore}. This pair must be paid for again. ${n8nSays(cause)}`;
 		const description = [advice, forSupport({ requestId, logId })].filter(Boolean).join(' ');
 		const error = new NodeOperationError(this.node, message, { itemIndex, description });
 		return failure(error, tryLater, { requestId, logId });
@@ -147,7 +147,6 @@ export class Failures {
 	}
 }
 
-const checkStorage = 'Check the disk, database or bucket where n8n keeps binary data.';
 const tryLater = 'The pictures could not be merged for now. Please try again later.';
 
 function failure(error: Failure['error'], visitorMessage: string, facts: Facts = {}): Failure {

@@ -152,16 +152,18 @@ function withContent(binary: IBinaryData): IBinaryData {
 	if (binary.id) return binary;
 	const { data, mimeType, fileName, fileExtension } = binary;
 	const text = (given: unknown) => (typeof given === 'string' ? given : undefined);
-	const content = /\s/.test(data) ? data.replace(/\s+/g, '') : data;
+	// Made by hand, Base64 may have white space, which counts as content where sizes are estimated.
+	const content = /\s/.test(data) ? Buffer.from(data, 'base64').toString('base64') : data;
 	return { data: content, mimeType, fileName: text(fileName), fileExtension: text(fileExtension) };
 }
 
 /** The picture in Base64 text or a data URL, as messengers and models hand one over. */
 export function pictureInText(text: string): FoundBinary {
 	const [prefix = ''] = /^data:[\w.+/;=-]{0,100};base64,/i.exec(text.slice(0, 200)) ?? [];
-	const data = text.slice(prefix.length).replace(/\s+/g, '');
-	const isPicture = imageFormat(Buffer.from(data.slice(0, 64), 'base64')) !== undefined;
-	if (isPicture) return { binary: { data, mimeType: 'application/octet-stream' } };
+	const bytes = Buffer.from(text.slice(prefix.length), 'base64');
+	if (imageFormat(bytes) !== undefined) {
+		return { binary: { data: bytes.toString('base64'), mimeType: 'application/octet-stream' } };
+	}
 	return { why: `is ${quote(text)}, which is neither a field of the item nor a picture` };
 }
 

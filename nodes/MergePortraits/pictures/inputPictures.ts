@@ -2,7 +2,6 @@ import { createHash } from 'crypto';
 import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 
 import type { Retries } from '../base/backoff';
-import { quote } from '../base/text';
 import { download } from './download';
 import { HEAD_BYTES, readImageHeader, type ImageHeader } from './imageHeader';
 import {
@@ -15,7 +14,7 @@ import {
 	type Unfit,
 } from './imageRequirements';
 import type { Picture } from './picture';
-import type { PictureStore } from './store';
+import { checkStore, n8nSays, type PictureStore } from './store';
 
 /** Where an item's picture comes from, or why it has none, and the label of the parameter that says so. */
 export type PictureSource = { label: string } & (
@@ -157,11 +156,10 @@ export class InputPictures {
 	/** @throws the reason of `signal` when nobody waits for the picture any more */
 	private readonly tellUnread = (error: unknown): Found => {
 		this.surroundings.signal?.throwIfAborted();
-		const said = quote(error instanceof Error ? error.message : String(error));
 		const unread = {
 			code: 'FILE_SERVICE_ERROR',
 			found: 'could not be read from where n8n keeps it',
-			wayOut: `Check the disk, database or bucket where n8n keeps binary data, then run the workflow again. n8n says: ${said}.`,
+			wayOut: `${checkStore}, then run the workflow again. ${n8nSays(error)}.`,
 			visitorFound: 'could not be read',
 			visitorWayOut: 'Please try again later.',
 		};

@@ -2,9 +2,14 @@ import type { IBinaryData, IExecuteFunctions } from 'n8n-workflow';
 
 import { retry, type Retries } from '../base/backoff';
 import { causes } from '../base/http';
+import { quote } from '../base/text';
 
 /** How many times n8n's binary store is tried again: 7 to 15 seconds, in which a database restarts. */
 const STORE_RETRIES = 4;
+
+/** What to do about a store that fails, to be followed by a stop or more; and what n8n says of it. */
+export const checkStore = 'Check the disk, database or bucket where n8n keeps binary data';
+export const n8nSays = (cause: unknown) => `n8n says: ${quote(cause instanceof Error ? cause.message : String(cause))}`;
 
 /** How long a link to a picture works, in n8n's notation. */
 export type LinkLifetime = '1h' | '1d' | '7d';
