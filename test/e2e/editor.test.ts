@@ -244,7 +244,7 @@ describe(`n8n ${NEWEST_N8N} in a browser`, () => {
 				name: 'message-similarity',
 				parameters: { similarity: '={{ "abc" }}' },
 				message: '\'Similarity\' must be a number from 0 to 1, but is "abc"',
-				advice: 'Enter a number such as 0.5, or leave the parameter empty.',
+				advice: 'Enter a number such as 0.5.',
 			},
 			{
 				name: 'message-missing-field',

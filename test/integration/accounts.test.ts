@@ -83,6 +83,19 @@ describe('executions of one process', () => {
 	});
 });
 
+it('a batch reads its credential once: one that is changed or cannot be read midway takes no pair to another account', async () => {
+	await start();
+	const { ExecuteContext } = await import('n8n-core');
+	const { getCredentials } = ExecuteContext.prototype;
+	const read = jest.spyOn(ExecuteContext.prototype, 'getCredentials');
+	read.mockImplementation(async () => await Promise.reject(new Error('The database is away')));
+	read.mockImplementationOnce(getCredentials);
+	const { items } = await execute(6);
+	read.mockRestore();
+	expect(items.filter(isMerged)).toHaveLength(6);
+	expect(simulator.requests.map(({ headers }) => headers['ailabapi-api-key'])).toEqual(Array(6).fill(SIMULATOR_KEY));
+});
+
 describe('a service that is away for three seconds in the middle of a batch', () => {
 	it.each<[string, () => Promise<void>]>([
 		['and refuses connections', async () => await simulator.away(3_000)],

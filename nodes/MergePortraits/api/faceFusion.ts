@@ -14,7 +14,7 @@ export interface FaceFusionRequest {
 	similarity?: number;
 }
 
-/** How a request is sent. The key is here only to be struck out of texts: n8n's authentication sends it. */
+/** How a request is sent: signed by n8n with the credential as the batch found it, so that its account cannot change midway. */
 export interface Connection {
 	baseUrl: string;
 	apiKey: string;
@@ -55,7 +55,7 @@ function multipartBody({ target, template, similarity }: FaceFusionRequest): For
 async function post(
 	context: IExecuteFunctions,
 	form: FormData,
-	{ baseUrl, timeoutMs, clock, signal }: Connection,
+	{ baseUrl, apiKey, timeoutMs, clock, signal }: Connection,
 ): Promise<Answer | { refusal: Refusal }> {
 	const { deadline, abortSignal } = withDeadline(clock, timeoutMs, signal);
 	const options: IHttpRequestOptions = {
@@ -75,6 +75,7 @@ async function post(
 			cancelledBy(context, abortSignal),
 			'aiLabToolsApi',
 			options,
+			{ credentialsDecrypted: { id: '', name: '', type: 'aiLabToolsApi', data: { apiKey, baseUrl } } },
 		);
 		return await readResponse(response);
 	} catch (error) {

@@ -87,7 +87,7 @@ export const options: INodeProperties[] = [
 		typeOptions: { minValue: 0 },
 		default: 4,
 		description:
-			'How many times a pair is sent, or a picture downloaded, again when the service or the connection fails',
+			'How many times a pair is sent, or a picture downloaded, again when that alone fails. Waiting for a service that is away costs no retry.',
 	},
 	{
 		displayName: labels.reuseResults,

@@ -221,7 +221,7 @@ function meantSimilarity(given: unknown): string {
 	const [, digits = '', percent] = /^\s*(\d+(?:[.,]\d+)?)\s*(%)?\s*$/.exec(String(given).slice(0, 20)) ?? [];
 	const number = Number(digits.replace(',', '.'));
 	const meant = percent || number >= 10 ? number / 100 : number;
-	if (digits === '' || meant > 1) return 'Enter a number such as 0.5, or leave the parameter empty.';
+	if (digits === '' || meant > 1) return 'Enter a number such as 0.5.';
 	return `${quote(given)} probably means ${meant}: enter that.`;
 }
 
