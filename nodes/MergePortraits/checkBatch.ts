@@ -37,7 +37,7 @@ export async function checkBatch(
 
 	const check = async (itemIndex: number, input: INodeExecutionData): Promise<INodeExecutionData> => {
 		const request = new RequestReader(context, itemIndex, storedBinaries).pictures();
-		const inspect = async (role: ImageRole) => await inputPictures.inspect(role, request.pictures[role], request);
+		const inspect = async (role: ImageRole) => await inputPictures.find(role, request.pictures[role], request, false);
 		return output.checked(itemIndex, { target: await inspect('target'), template: await inspect('template') }, input);
 	};
 

@@ -94,23 +94,14 @@ class Batch {
 
 	private async mergeAll(terms: BatchTerms): Promise<void> {
 		const { lane } = terms;
-		const signal = this.context.getExecutionCancelSignal();
-		const stop = () => lane.close();
-		signal?.addEventListener('abort', stop, { once: true });
+		const cancelled = this.context.getExecutionCancelSignal();
+		cancelled?.addEventListener('abort', () => lane.close(), { signal: lane.closed });
 		// Retry On Fail starts again even after the execution was cancelled.
-		if (signal?.aborted) stop();
-		try {
-			await this.takeTurns(terms);
-		} finally {
-			signal?.removeEventListener('abort', stop);
-			lane.close();
-		}
-		if (signal?.aborted) {
-			const description = this.progress(
-				"As long as this n8n runs, 'Reuse Earlier Results' saves paying for them again.",
-			);
-			throw new NodeOperationError(this.context.getNode(), 'The execution was cancelled', { description });
-		}
+		if (cancelled?.aborted) lane.close();
+		await this.takeTurns(terms).finally(() => lane.close());
+		if (!cancelled?.aborted) return;
+		const description = this.progress("As long as this n8n runs, 'Reuse Earlier Results' saves paying for them again.");
+		throw new NodeOperationError(this.context.getNode(), 'The execution was cancelled', { description });
 	}
 
 	/** The gate gives the turns, and so decides how many pairs are worked on at a time. */

@@ -83,11 +83,10 @@ export class PairMerger {
 		if (linkLifetime && !(await this.store.canLink())) throw reader.noLinks(this.terms.isAgent);
 		// A slow picture host must not hold up pairs that have their pictures.
 		if ('url' in pictures.target || 'url' in pictures.template) turn.stepAside();
-		const load = async (role: ImageRole) => await this.pictures.load(role, pictures[role], request);
-		const [target, template] = await Promise.all([load('target'), load('template')]);
-		if ('length' in target || 'length' in template) {
-			return { kind: 'unfit', unfit: [target, template].flatMap((one) => ('length' in one ? one : [])) };
-		}
+		const find = async (role: ImageRole) => await this.pictures.find(role, pictures[role], request, true);
+		const found = await Promise.all([find('target'), find('template')]);
+		const [target, template] = found.map(({ picture }) => picture);
+		if (!target || !template) return { kind: 'unfit', unfit: found.flatMap(({ unfit }) => unfit) };
 		const key = fingerprint(target.sha256, template.sha256, similarity, this.terms.accountId);
 		const baseName = outputBaseName(request.fileName, target.baseName);
 		const obtained = await this.surroundings.results.getOrMerge(this.execution, key, {

@@ -2,7 +2,7 @@ import FormData from 'form-data';
 import type { IExecuteFunctions, IHttpRequestOptions } from 'n8n-workflow';
 
 import type { Clock } from '../base/clock';
-import { isStreamedResponse, networkCode, readBody, withDeadline, type StreamedResponse } from '../base/http';
+import { networkCode, readBody, withDeadline, type StreamedResponse } from '../base/http';
 import type { Picture } from '../pictures/picture';
 import { readAnswer, type Answer, type MergedPicture } from './answer';
 import { noAnswer, timedOut, unusableAnswer, type Refusal } from './codes';
@@ -71,7 +71,7 @@ async function post(
 		timeout: 0,
 	};
 	try {
-		const response: unknown = await context.helpers.httpRequestWithAuthentication.call(
+		const response: StreamedResponse = await context.helpers.httpRequestWithAuthentication.call(
 			cancelledBy(context, abortSignal),
 			'aiLabToolsApi',
 			options,
@@ -93,10 +93,7 @@ function cancelledBy(context: IExecuteFunctions, signal: AbortSignal): IExecuteF
 	return derived;
 }
 
-async function readResponse(response: unknown): Promise<Answer | { refusal: Refusal }> {
-	if (!isStreamedResponse(response)) {
-		return { refusal: unusableAnswer('The answer of AILabTools could not be read') };
-	}
+async function readResponse(response: StreamedResponse): Promise<Answer | { refusal: Refusal }> {
 	const body = await readBody(response.body, MAX_ANSWER_BYTES);
 	if (body === undefined) {
 		return { refusal: unusableAnswer(`The answer of AILabTools is larger than ${MAX_ANSWER_BYTES} bytes`) };

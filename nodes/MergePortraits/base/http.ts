@@ -9,12 +9,6 @@ export interface StreamedResponse {
 	body: AsyncIterable<Buffer> & { destroy(): void };
 }
 
-export function isStreamedResponse(response: unknown): response is StreamedResponse {
-	if (!isRecord(response) || !isRecord(response.body) || !isRecord(response.headers)) return false;
-	const { body, statusCode } = response;
-	return typeof statusCode === 'number' && Symbol.asyncIterator in body && typeof body.destroy === 'function';
-}
-
 /**
  * Reads a body to its end, or ends the download at the first chunk beyond `maxBytes`.
  * @returns undefined when the body is larger

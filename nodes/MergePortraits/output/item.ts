@@ -4,7 +4,7 @@ import { isRecord } from '../base/values';
 import type { MergeRequest } from '../input/request';
 import type { PaidResult } from '../paid/results';
 import { isMendable, unfitForVisitor, type ImageRole } from '../pictures/imageRequirements';
-import type { Inspection } from '../pictures/inputPictures';
+import type { FoundPicture } from '../pictures/inputPictures';
 import { sentence, type Failure } from './outcome';
 
 /** A merged pair as its item shows it. */
@@ -87,7 +87,7 @@ export class OutputItems {
 	/** Two pictures that were looked at. */
 	checked(
 		itemIndex: number,
-		inspections: Record<ImageRole, Inspection>,
+		inspections: Record<ImageRole, FoundPicture>,
 		input: INodeExecutionData,
 	): INodeExecutionData {
 		const target = inspected('target', inspections.target);
@@ -105,7 +105,7 @@ export class OutputItems {
 	}
 }
 
-function inspected(role: ImageRole, { header, byteLength, unfit }: Inspection) {
+function inspected(role: ImageRole, { header, byteLength, unfit }: FoundPicture) {
 	return {
 		format: header?.format.name,
 		width: header?.width,

@@ -1,15 +1,7 @@
 import type { IExecuteFunctions } from 'n8n-workflow';
 
 import { retry, type Retries } from '../base/backoff';
-import {
-	causes,
-	connectionFault,
-	isStreamedResponse,
-	networkCode,
-	readBody,
-	withDeadline,
-	type StreamedResponse,
-} from '../base/http';
+import { causes, connectionFault, networkCode, readBody, withDeadline, type StreamedResponse } from '../base/http';
 import { clean } from '../base/text';
 import { imageFormat } from './imageHeader';
 import { editLinkedImageAdvice, imageRequirements, tooLarge, type Unfit } from './imageRequirements';
@@ -58,7 +50,7 @@ async function tryOnce(
 	try {
 		// Followed here instead of by n8n, so that we see each address and n8n checks each.
 		for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-			const response: unknown = await context.helpers.httpRequest({
+			const response: StreamedResponse = await context.helpers.httpRequest({
 				method: 'GET',
 				url: current.href,
 				encoding: 'stream',
@@ -69,7 +61,6 @@ async function tryOnce(
 				abortSignal,
 			});
 			const from = nameOf(current);
-			if (!isStreamedResponse(response)) return failed(`could not be read from ${from}`, CHECK_LINK);
 			const location = headerText(response, 'location');
 			if (!REDIRECTS.includes(response.statusCode) || location === '') return await readFile(response, current);
 			response.body.destroy();

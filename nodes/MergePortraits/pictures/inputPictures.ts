@@ -44,17 +44,14 @@ export interface InputPicture extends Picture {
 /** A reason why a picture cannot be sent, with the picture's role and its parameter's label. */
 export type UnfitPicture = Unfit & { role: ImageRole; label: string };
 
-/** What is known of a picture that was looked at; without `header` when there is none, or none of a known format. */
-export interface Inspection {
+/** A picture as it was found. */
+export interface FoundPicture {
+	/** Absent when there is no picture, or none of a known format. */
 	header?: ImageHeader;
 	byteLength?: number;
+	/** Why it cannot be sent. */
 	unfit: UnfitPicture[];
-}
-
-/** A picture as it was found, fit to be sent or not. */
-interface Found extends Omit<Inspection, 'unfit'> {
-	unfit: Unfit[];
-	/** Only of one that is fit and read whole. */
+	/** Only of one that is fit, and was read to be sent. */
 	picture?: InputPicture;
 }
 
@@ -66,6 +63,8 @@ interface ReadFile {
 	fileName: string | undefined;
 }
 
+type Found = Omit<FoundPicture, 'unfit'> & { unfit: Unfit[] };
+type Kept = { key: unknown[]; found: Promise<Found> };
 type NamedSource = Exclude<PictureSource, { unfit: Unfit }>;
 
 /** How many pictures of each role are kept: reading a binary again costs little, downloading one costs more. */
@@ -79,7 +78,8 @@ const MOST_READ_WHOLE = 32 * 1024 * 1024;
  * for all items.
  */
 export class InputPictures {
-	private kept: Array<{ key: unknown[]; role: ImageRole; isUrl: boolean; found: Promise<Found> }> = [];
+	/** By role and kind, the last one first. */
+	private readonly kept = new Map<string, Kept[]>();
 
 	constructor(
 		private readonly context: IExecuteFunctions,
@@ -88,59 +88,44 @@ export class InputPictures {
 	) {}
 
 	/**
-	 * Loads a picture, and checks it unless `validateImages` is false; an empty file is refused in any case.
+	 * Finds a picture, and checks it unless `validateImages` is false; an empty file is unfit in any case.
+	 * @param isSent whether the whole file is needed; else the first bytes of a stored one are read
 	 * @throws the reason of `signal` when it is aborted
 	 */
-	async load(role: ImageRole, source: PictureSource, options: ReadingOptions): Promise<InputPicture | UnfitPicture[]> {
-		const { picture, unfit } = await this.find(role, source, options, true);
-		return picture ?? withRole(unfit, role, source);
-	}
-
-	/** Looks at a picture as `load` does, but reads only the first bytes of a stored one. @throws as `load` does */
-	async inspect(role: ImageRole, source: PictureSource, options: ReadingOptions): Promise<Inspection> {
-		const { header, byteLength, unfit } = await this.find(role, source, options, false);
-		return { header, byteLength, unfit: withRole(unfit, role, source) };
-	}
-
-	private async find(role: ImageRole, source: PictureSource, options: ReadingOptions, isSent: boolean): Promise<Found> {
-		if ('unfit' in source) return { unfit: [source.unfit] };
+	async find(role: ImageRole, source: PictureSource, options: ReadingOptions, isSent: boolean): Promise<FoundPicture> {
+		const told = (unfit: Unfit[]) => unfit.map((one) => ({ ...one, role, label: source.label }));
+		if ('unfit' in source) return { unfit: told([source.unfit]) };
 		const isUrl = 'url' in source;
 		// An empty id is none: the content is in memory.
 		const content = isUrl ? [source.url] : [source.binary.id || source.binary.data, source.binary.fileName];
-		const key = [...content, role, options.validateImages];
-		const known = this.kept.find((one) => one.key.every((part, index) => part === key[index]));
-		const one = known ?? { key, role, isUrl, found: this.look(role, source, options, isSent) };
-		// Of the same kind, the last ones stay.
-		const others = this.kept.filter((other) => other !== one);
-		const alike = others.filter((other) => other.role === role && other.isUrl === isUrl);
-		const left = alike.slice(0, (isUrl ? KEPT.url : KEPT.binary) - 1);
-		this.kept = [one, ...others.filter((other) => !alike.includes(other) || left.includes(other))];
-		const forget = () => {
-			this.kept = this.kept.filter((other) => other !== one);
-		};
+		const key = [...content, options.validateImages];
+		const shelf = `${role} ${isUrl ? 'url' : 'binary'}`;
+		const others = (but?: Kept) => (this.kept.get(shelf) ?? []).filter((other) => other !== but);
+		const known = others().find((one) => one.key.every((part, index) => part === key[index]));
+		const one = known ?? { key, found: this.look(role, source, options, isSent) };
+		this.kept.set(shelf, [one, ...others(one)].slice(0, isUrl ? KEPT.url : KEPT.binary));
+		const forget = () => this.kept.set(shelf, others(one));
 		one.found.then(({ unfit }) => unfit.some(({ passing }) => passing) && forget(), forget);
-		return await one.found.catch(this.tellUnread);
+		const { unfit, ...found } = await one.found.catch(this.tellUnread);
+		return { ...found, unfit: told(unfit) };
 	}
 
 	private async look(role: ImageRole, source: NamedSource, options: ReadingOptions, isSent: boolean): Promise<Found> {
-		const { validateImages } = options;
 		const file =
 			'url' in source
 				? await download(this.context, source.url, { ...options, ...this.surroundings })
-				: await this.read(source.binary, isSent, validateImages);
+				: await this.read(source.binary, isSent, options.validateImages);
 		if ('unfit' in file) return { unfit: [file.unfit] };
 		const { bytes, fileName, byteLength = bytes.length }: ReadFile = file;
 		const howToMend = 'url' in source ? editLinkedImageAdvice : editImageAdvice(source.field);
-		const unfit = validateImages ? checkImage(role, bytes, byteLength, howToMend) : checkNotEmpty(byteLength);
+		const unfit = options.validateImages ? checkImage(role, bytes, byteLength, howToMend) : checkNotEmpty(byteLength);
 		const header = readImageHeader(bytes);
 		if (unfit.length > 0 || !isSent) return { header, byteLength, unfit };
 		const { extension = 'bin', mimeType = 'application/octet-stream' } = header?.format ?? {};
 		const sha256 = createHash('sha256').update(bytes).digest('hex');
 		const upright = header?.upright ?? true;
-		return {
-			unfit,
-			picture: { bytes, extension, mimeType, baseName: withoutExtension(fileName, source), sha256, upright },
-		};
+		const baseName = withoutExtension(fileName, source);
+		return { unfit, header, picture: { bytes, extension, mimeType, baseName, sha256, upright } };
 	}
 
 	/** The whole of a file that may be sent; of any other the first bytes, if they tell what it is. */
@@ -166,9 +151,6 @@ export class InputPictures {
 		return { unfit: [unread] };
 	};
 }
-
-const withRole = (unfit: Unfit[], role: ImageRole, { label }: PictureSource) =>
-	unfit.map((one) => ({ ...one, role, label }));
 
 function withoutExtension(fileName: string | undefined, source: NamedSource): string | undefined {
 	// `photo.php?id=1` can be a picture too.
