@@ -51,7 +51,8 @@ export class AiLabToolsApi implements ICredentialType {
 		credentials: ICredentialDataDecryptedObject,
 		requestOptions: IHttpRequestOptions,
 	): Promise<IHttpRequestOptions> {
-		const apiKey = String(credentials.apiKey).trim();
+		// What is copied from a page may hold characters that cannot be seen.
+		const apiKey = String(credentials.apiKey).replace(/[^\x21-\x7e]/g, '');
 		return { ...requestOptions, headers: { ...requestOptions.headers, 'ailabapi-api-key': apiKey } };
 	}
 

@@ -58,7 +58,7 @@ class Batch {
 	}
 
 	async run(): Promise<INodeExecutionData[]> {
-		const execution = this.context.getContext('node');
+		const execution = this.context.getContext('flow');
 		const terms = await this.setUp().catch((error: unknown): WithoutPicture => ({ kind: 'thrown', error }));
 		if ('kind' in terms) this.items.forEach((_, itemIndex) => this.ended.set(itemIndex, terms));
 		else await this.mergeAll(terms);
@@ -100,7 +100,11 @@ class Batch {
 		if (cancelled?.aborted) lane.close();
 		await this.takeTurns(terms).finally(() => lane.close());
 		if (!cancelled?.aborted) return;
-		const description = this.progress("As long as this n8n runs, 'Reuse Earlier Results' saves paying for them again.");
+		const description = this.progress(
+			[...this.ended.values()].some((ended) => ended.kind === 'merged' && ended.result.binary.id)
+				? "As long as this n8n runs, 'Reuse Earlier Results' saves paying for them again."
+				: 'Their results are lost: this n8n keeps binary data in memory.',
+		);
 		throw new NodeOperationError(this.context.getNode(), 'The execution was cancelled', { description });
 	}
 

@@ -60,7 +60,7 @@ export class PairMerger {
 		private readonly terms: BatchTerms,
 	) {
 		const { closed } = terms.lane;
-		this.execution = context.getContext('node');
+		this.execution = context.getContext('flow');
 		this.cancelled = context.getExecutionCancelSignal();
 		this.store = new PictureStore(context, { ...surroundings, closed, cancelled: this.cancelled });
 		this.pictures = new InputPictures(context, this.store, { ...surroundings, signal: closed });
@@ -80,7 +80,10 @@ export class PairMerger {
 		const reader = new RequestReader(this.context, itemIndex, this.terms.storedBinaries);
 		const request = reader.merge(this.terms.isAgent);
 		const { pictures, similarity, linkLifetime, reuseResults } = request;
-		if (linkLifetime && !(await this.store.canLink())) throw reader.noLinks(this.terms.isAgent);
+		// Nothing is paid for that could not be kept.
+		const canLink = await this.store.canLink().catch((cause: unknown) => ({ kind: 'noStore' as const, cause }));
+		if (typeof canLink !== 'boolean') return canLink;
+		if (linkLifetime && !canLink) throw reader.noLinks(this.terms.isAgent);
 		// A slow picture host must not hold up pairs that have their pictures.
 		if ('url' in pictures.target || 'url' in pictures.template) turn.stepAside();
 		const find = async (role: ImageRole) => await this.pictures.find(role, pictures[role], request, true);
@@ -117,8 +120,7 @@ export class PairMerger {
 		const { credential, continues } = this.terms;
 		const connection = { ...credential, timeoutMs, clock, signal: this.cancelled };
 		const post = async () => {
-			// Nothing is paid for that could not be kept.
-			await this.store.whenWritable();
+			await this.store.whenWritable().catch(() => turn.closeLane());
 			turn.closed.throwIfAborted();
 			return await faceFusion(this.context, { ...pair, similarity }, connection);
 		};

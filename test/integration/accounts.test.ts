@@ -115,7 +115,7 @@ describe('a service that is away for three seconds in the middle of a batch', ()
 		const { items } = await batch;
 		expect(items.filter(isMerged)).toHaveLength(60);
 		// Those in flight, and then one at a time.
-		expect(simulator.requests.length).toBeLessThanOrEqual(60 + 10 + 6);
+		expect(simulator.requests.length).toBeLessThanOrEqual(60 + 10 + 10);
 	});
 });
 
@@ -240,6 +240,16 @@ describe('a pair that an earlier execution has merged', () => {
 		expect(simulator.requests).toHaveLength(3);
 	});
 
+	it.each([0, 1])('is given again as long as n8n has it in one place: %d is deleted of two', async (deleted) => {
+		await start();
+		const executions = [await execute(1), await execute(1)];
+		const { pathOf, items } = executions[deleted] ?? {};
+		await rm(String(pathOf?.(String(items?.[0]?.binary?.data?.id))));
+		const { task } = await execute(1);
+		expect(task.error).toBeUndefined();
+		expect(simulator.requests).toHaveLength(1);
+	});
+
 	it('is not known to another process', async () => {
 		await again({ nodeType: nodeOfProcess() });
 		expect(simulator.requests).toHaveLength(3);
@@ -282,7 +292,58 @@ describe('a merged picture that n8n cannot store', () => {
 		broken.mockRestore();
 		expect(simulator.requests.length).toBeLessThanOrEqual(11);
 		expect(items).toHaveLength(40);
-		expect(items.at(-1)?.json.error).toBe('Not sent: n8n could not store the picture of another pair [item 39]');
+		expect(items.at(-1)?.json.error).toBe('Not sent: n8n cannot store pictures now [item 39]');
+	});
+});
+
+describe('a binary store that takes nothing', () => {
+	const again = { retryOnFail: true, maxTries: 5, waitBetweenTries: 1 };
+	const skipping = () => nodeOfProcess({ clock: new SkippingClock() });
+
+	it.each([undefined, '1h'])(
+		'ends a batch before anything is sent, and says what to do: Download Link %s',
+		async (downloadLink) => {
+			await start();
+			const full = await failToStore(/^(kept|merged)\./, Infinity);
+			const clock = new SkippingClock();
+			const parameters = { ...pairs(1).parameters, options: downloadLink ? { downloadLink } : {} };
+			const nodeSettings = { onError: 'continueRegularOutput' as const };
+			const { items } = await execute(40, 0, { nodeType: nodeOfProcess({ clock }), parameters, nodeSettings });
+			full.mockRestore();
+			expect(simulator.requests).toHaveLength(0);
+			expect(clock.now()).toBeLessThan(20_000);
+			expect(items).toHaveLength(40);
+			for (const [index, { json }] of items.entries()) {
+				expect(json.error).toBe(`Not sent: n8n cannot store pictures now [item ${index}]`);
+				expect(json.description).toContain('Check the disk, database or bucket');
+			}
+		},
+	);
+
+	it('from the first answer on costs an execution one pair, Retry On Fail included', async () => {
+		await start();
+		const { BinaryDataService } = await import('n8n-core');
+		const { store } = BinaryDataService.prototype;
+		const full = jest.spyOn(BinaryDataService.prototype, 'store').mockImplementation(async function (
+			this: InstanceType<typeof BinaryDataService>,
+			...args
+		) {
+			if (simulator.requests.length > 0) throw new Error('ENOSPC: no space left on device');
+			return await store.apply(this, args);
+		});
+		const { task } = await execute(1, 0, { nodeType: skipping(), nodeSettings: again });
+		full.mockRestore();
+		expect(simulator.requests).toHaveLength(1);
+		expect(task.error?.message).toBe('Not sent: n8n cannot store pictures now');
+	});
+
+	it('in the middle of a batch costs what is in flight: who waits for it to work again is not sent', async () => {
+		await start();
+		const full = await failToStore(/^merged\.(?!txt)|-merged/, Infinity);
+		const parameters = { ...pairs(1).parameters, options: { maxConcurrency: 6 } };
+		await execute(20, 0, { nodeType: skipping(), parameters, nodeSettings: { onError: 'continueRegularOutput' } });
+		full.mockRestore();
+		expect(simulator.requests.length).toBeLessThanOrEqual(7);
 	});
 });
 

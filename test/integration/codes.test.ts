@@ -243,14 +243,17 @@ describe('a refusal in a batch of six', () => {
 		expect(simulator.requests).toHaveLength(6);
 	});
 
-	it.each([200, 400, 404, 405])('of a wrong address stops after one request: a page with %d', async (status) => {
-		const items = await batch({ kind: 'html', status });
-		expect(simulator.requests).toHaveLength(1);
-		expect(items.map(({ json }) => json.error)).toEqual([
-			'No AILabTools API answers at this address [item 0]',
-			...[1, 2, 3, 4, 5].map((item) => `Not sent: No AILabTools API answers at this address [item ${item}]`),
-		]);
-	});
+	it.each([200, 400, 402, 404, 405, 407, 410, 418, 451])(
+		'of a wrong address stops after one request: a page with %d',
+		async (status) => {
+			const items = await batch({ kind: 'html', status });
+			expect(simulator.requests).toHaveLength(1);
+			expect(items.map(({ json }) => json.error)).toEqual([
+				'No AILabTools API answers at this address [item 0]',
+				...[1, 2, 3, 4, 5].map((item) => `Not sent: No AILabTools API answers at this address [item ${item}]`),
+			]);
+		},
+	);
 });
 
 describe.each(['continueRegularOutput', 'continueErrorOutput'] as const)('On Error: %s', (onError) => {

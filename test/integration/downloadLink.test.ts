@@ -1,8 +1,7 @@
 /** Links to merged pictures, and what an AI agent is told, in n8n-core's engine. */
 import { nodeOfProcess, type EngineOptions, type InputFile } from '../../lab/engine';
 import { faceless, portrait } from '../../lab/portraits';
-import { SkippingClock } from '../virtualClock';
-import { failToStore, run as runNode, simulator, target } from './withSimulator';
+import { run as runNode, simulator, target } from './withSimulator';
 
 const WAY_OUT = 'Set N8N_DEFAULT_BINARY_DATA_MODE to filesystem, database or s3 where n8n is started.';
 
@@ -80,19 +79,6 @@ describe("the option 'Download Link'", () => {
 		expect(simulator.requests).toHaveLength(1);
 	});
 
-	it('is possible again after n8n could not store once', async () => {
-		const broken = await failToStore('.txt', 6, 'EIO');
-		const { items } = await run({
-			nodeType: nodeOfProcess({ clock: new SkippingClock() }),
-			items: [{ files }, { files }, { files }],
-			parameters: { options: { downloadLink: '1h', maxConcurrency: 1 } },
-			nodeSettings: { onError: 'continueRegularOutput' },
-		});
-		broken.mockRestore();
-		expect(items[0]?.json.error).toBe('EIO [item 0]');
-		expect(linkOf(items[2]?.json).id).toBe(items[2]?.binary?.data?.id);
-	});
-
 	it('takes no other word from an expression', async () => {
 		const { task } = await run({ parameters: { options: { downloadLink: '={{ "2 weeks" }}' } } });
 		expect(task.error?.message).toBe('\'Download Link\' must be none, 1h, 1d or 7d, but is "2 weeks"');
@@ -158,7 +144,8 @@ describe('as the tool of an AI agent', () => {
 	it('tells what is wrong with a parameter', async () => {
 		const { items } = await asTool({ parameters: { targetInputType: 'url', targetUrl: 'ben.png' } });
 		expect(items[0]?.json).toEqual({
-			error: "'Target URL' is not a URL. What to do: Please give its whole address, beginning with https://.",
+			error:
+				"'Target URL' is not a URL. What to do: The portrait whose face is taken is not given by a web address. Please give its whole address, beginning with https://.",
 		});
 	});
 

@@ -187,3 +187,33 @@ it.each([['null'], ['""'], ['undefined'], ['"none"']])(
 		expect(Object(items[0]?.json.mergePortraits)).not.toHaveProperty('downloadUrl');
 	},
 );
+
+describe('in binary mode combined, an output field that is given as its path', () => {
+	const inCombinedMode = async (fault: boolean) => {
+		if (fault) simulator.setFault(() => ({ kind: 'status', status: 422, code: 'ERROR_NO_FACE_IN_FILE' }));
+		return await run({
+			binaryMode: 'filesystem',
+			settings: { binaryMode: 'combined' },
+			items: [{ files: { data: files.target, template: files.template } }],
+			parameters: {
+				targetBinaryPropertyName: '_files.data',
+				templateBinaryPropertyName: '_files.template',
+				outputBinaryPropertyName: '_files.data',
+			},
+			nodeSettings: { onError: 'continueRegularOutput' },
+		});
+	};
+
+	it('has the merged picture in place of the original', async () => {
+		const { items, read } = await inCombinedMode(false);
+		const { data } = Object(items[0]?.json._files);
+		expect((await read(data)).equals(target)).toBe(false);
+		expect(data).toMatchObject({ fileName: expect.stringContaining('-merged.jpg') });
+	});
+
+	it('has nothing there when the item failed', async () => {
+		const { items } = await inCombinedMode(true);
+		expect(items[0]?.json.error).toContain('No face');
+		expect(Object.keys(Object(items[0]?.json._files))).toEqual(['template']);
+	});
+});

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 
-import { HEAD_BYTES } from '../../nodes/MergePortraits/pictures/imageHeader';
+import { HEAD_BYTES, readImageHeader } from '../../nodes/MergePortraits/pictures/imageHeader';
 import {
 	checkImage,
 	imageRequirements,
@@ -167,8 +167,8 @@ describe.each(rows)('%s: %s', (role, _what, make, refused, code) => {
 
 	it('is judged alike by its first bytes and its size', async () => {
 		const picture = await make();
-		const byHead = checkImage(role, picture.subarray(0, HEAD_BYTES), picture.length);
-		expect(byHead).toEqual(checkImage(role, picture));
+		const byHead = checkImage(role, readImageHeader(picture.subarray(0, HEAD_BYTES)), picture.length);
+		expect(byHead).toEqual(checkImage(role, readImageHeader(picture), picture.length));
 		expect(byHead.map((unfit) => unfit.code)).toEqual(code === undefined ? [] : [code]);
 	});
 
@@ -273,7 +273,8 @@ describe('what an image tool can mend', () => {
 		['an SVG', false, () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="640" height="640"/>')],
 		['an empty file', false, () => Buffer.alloc(0)],
 	])('%s: %s', async (...[, canBeMade, make, byteLength]) => {
-		const unfit = checkImage('target', await make(), byteLength, 'This is how.');
+		const bytes = await make();
+		const unfit = checkImage('target', readImageHeader(bytes), byteLength ?? bytes.length, 'This is how.');
 		expect(unfit.every(({ mendable }) => mendable)).toBe(canBeMade);
 		expect(unfit.length).toBeGreaterThan(0);
 		for (const { mendable, wayOut } of unfit) expect(wayOut === 'This is how.').toBe(mendable === true);

@@ -137,7 +137,7 @@ describe('each pair is paid for once', () => {
 		await start({ fault: ({ index }) => (index === 1 ? noFace : undefined) });
 		const inTurn = { ...pairs(2).parameters, options: { maxConcurrency: 1 } };
 		const failed = await run(2, { binaryMode: 'filesystem', parameters: inTurn });
-		const [result] = Object.values(failed.run.data.executionData?.contextData['node:Merge Portraits']?.paidResults);
+		const [result] = Object.values(failed.run.data.executionData?.contextData.flow?.paidResults);
 		const { binary } = Object(result);
 		await rm(failed.pathOf(binary.id));
 		await rm(`${failed.pathOf(binary.id)}.metadata`);
@@ -160,7 +160,7 @@ describe('each pair is paid for once', () => {
 	it('and nothing is kept once every item has its picture', async () => {
 		await start();
 		const { run: execution } = await run(3);
-		expect(execution.data.executionData?.contextData['node:Merge Portraits']).toEqual({});
+		expect(execution.data.executionData?.contextData.flow).toEqual({});
 	});
 });
 
@@ -177,7 +177,7 @@ describe('one failure', () => {
 		expect(task.error?.description).toContain(
 			`${merged} of 40 pairs were merged. Their results are kept: a retry of this execution does not pay for them again.`,
 		);
-		const { paidResults } = execution.data.executionData?.contextData['node:Merge Portraits'] ?? {};
+		const { paidResults } = execution.data.executionData?.contextData.flow ?? {};
 		expect(Object.keys(paidResults)).toHaveLength(merged);
 	});
 

@@ -61,7 +61,7 @@ describe('a node that runs three times in one execution, as in Loop Over Items',
 		expect(data.resultData.error).toBeUndefined();
 		const runs = data.resultData.runData['Merge Portraits'] ?? [];
 		const names = runs.map((task) => task.data?.main?.[0]?.[0]?.binary?.data?.fileName);
-		return { names, saved: data.executionData?.contextData['node:Merge Portraits'] };
+		return { names, saved: data.executionData?.contextData.flow };
 	}
 
 	it.each<[BinaryMode, INodeParameters]>([
@@ -196,7 +196,7 @@ it('the Retry of a failed execution has pictures of its own, and pays for what i
 	};
 	const failed = await run(options);
 	const saved: Record<string, { binary: { id: string } }> = Object(
-		failed.run.data.executionData?.contextData['node:Merge Portraits'],
+		failed.run.data.executionData?.contextData.flow,
 	).paidResults;
 	const resume: IRunExecutionData = JSON.parse(JSON.stringify(failed.run.data));
 	delete resume.resultData.error;

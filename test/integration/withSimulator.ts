@@ -29,8 +29,8 @@ export async function restart(options: SimulatorOptions = {}): Promise<void> {
 	simulator = await startSimulator(options);
 }
 
-/** Has n8n's binary store fail to take files that have this in their names, so many times. Gives what is to be restored. */
-export async function failToStore(named: string, times: number, message = 'ENOSPC: no space left on device') {
+/** Has n8n's binary store fail to take files with such names, so many times. Gives what is to be restored. */
+export async function failToStore(named: string | RegExp, times: number, message = 'ENOSPC: no space left on device') {
 	const { BinaryDataService } = await import('n8n-core');
 	const { store } = BinaryDataService.prototype;
 	let left = times;
@@ -39,7 +39,7 @@ export async function failToStore(named: string, times: number, message = 'ENOSP
 		...args
 	) {
 		const [, , binary] = args;
-		if (binary.fileName?.includes(named) && left-- > 0) throw new Error(message);
+		if (binary.fileName?.match(named) && left-- > 0) throw new Error(message);
 		return await store.apply(this, args);
 	});
 }

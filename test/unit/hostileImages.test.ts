@@ -31,7 +31,7 @@ function survive(bytes: Buffer): number {
 	expect(taken).toBeLessThanOrEqual(2 * bytes.length + 64);
 	const { width = 1, height = 1, pixels = 1, orientation = 1 } = header ?? {};
 	expect(width > 0 && height > 0 && pixels > 0 && orientation > 0 && orientation <= 8).toBe(true);
-	for (const role of ['target', 'template'] as const) checkImage(role, bytes);
+	for (const role of ['target', 'template'] as const) checkImage(role, header, bytes.length);
 	return taken;
 }
 

@@ -267,3 +267,60 @@ describe.each<[string, NonNullable<Service['outage']>]>([
 		expect(tries.length).toBeLessThanOrEqual(4 + (outage.until - outage.from) / 6_000);
 	});
 });
+
+describe('a pair that is refused for load again and again while others are taken', () => {
+	const refused: Refusal = { ...ruleFor(503, 'ERROR_INSUFFICIENT_RESOURCES', true), httpStatus: 503 };
+
+	function scene() {
+		const clock = new VirtualClock();
+		const gate = new Gate(new Limits(() => 0.5), clock, () => 0.5);
+		/** An execution of pairs that take 2 s, of which one is never taken. Gives how many were merged, and how long it took, ms. */
+		const execute = async (count: number, neverTaken?: number) => {
+			const begunAt = clock.now();
+			const lane = gate.openLane(10);
+			const work: Array<Promise<unknown>> = [];
+			for (let pair = 0; pair < count; pair++) {
+				const turn = await lane.turn();
+				if (turn === undefined) break;
+				const request = async () => {
+					await clock.sleep(pair === neverTaken ? 300 : 2_000);
+					return pair === neverTaken ? { refusal: refused } : { picture: true };
+				};
+				const endsBatch = ({ blame }: Refusal) => ['load', 'account'].includes(blame);
+				const sent = send(turn, request, { maxRetries: 4, clock, random: () => 0.5, endsBatch });
+				work.push(sent.finally(() => turn.end()));
+			}
+			const sendings = await Promise.all(work);
+			lane.close();
+			const merged = sendings.filter((sending) => Object(Object(sending).answer).picture === true).length;
+			return { merged, tookMs: clock.now() - begunAt, sendings };
+		};
+		return { clock, execute };
+	}
+
+	it.each([0, 5])('is given up alone, and not its batch: pair %d', async (neverTaken) => {
+		const { clock, execute } = scene();
+		const { merged, sendings } = await clock.run(execute(100, neverTaken));
+		expect(merged).toBe(99);
+		expect(sendings[neverTaken]).toMatchObject({
+			answer: { refusal: { blame: 'service', what: 'AILabTools refused this pair 10 times while it took others' } },
+		});
+	});
+
+	it('holds up most visitors for less than a minute', async () => {
+		const { clock, execute } = scene();
+		const visitors: Array<ReturnType<typeof execute>> = [];
+		const hour = (async () => {
+			for (let visitor = 0; visitor < 180; visitor++) {
+				if (visitor % 5 === 3) void execute(1, 0);
+				visitors.push(execute(1));
+				await clock.sleep(20_000);
+			}
+			return await Promise.all(visitors);
+		})();
+		const all = await clock.run(hour);
+		expect(all.filter(({ merged }) => merged === 1)).toHaveLength(180);
+		const waits = all.map(({ tookMs }) => tookMs).sort((one, other) => one - other);
+		expect(waits[90]).toBeLessThan(60_000);
+	});
+});

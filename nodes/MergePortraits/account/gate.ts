@@ -132,8 +132,9 @@ export class Gate {
 			},
 			answered: (sent, verdict, retryAfterMs) => {
 				move('held');
-				wasRefused = verdict === 'refused';
-				this.#answered(lane, sent, verdict, retryAfterMs);
+				// Refused twice in a row, it may be for what it is: then it goes last, so that it does not stop all others.
+				wasRefused = verdict === 'refused' && !wasRefused;
+				this.#answered(lane, sent, verdict, retryAfterMs, wasRefused);
 			},
 			refusedForMs: () => {
 				const now = this.#clock.now();
@@ -156,7 +157,7 @@ export class Gate {
 		});
 	}
 
-	#answered(lane: LaneRecord, sent: Sent, verdict: Verdict, retryAfterMs = 0): void {
+	#answered(lane: LaneRecord, sent: Sent, verdict: Verdict, retryAfterMs = 0, goesFirst = false): void {
 		const now = this.#clock.now();
 		this.#limits.answered(sent, verdict, now, retryAfterMs);
 		if (verdict === 'taken') {
@@ -167,7 +168,7 @@ export class Gate {
 		}
 		if (verdict === 'taken' || verdict === 'refused') this.#outage = undefined;
 		// It lost its place through no fault of its own, and so goes first.
-		if (verdict === 'refused' && this.#lanes.includes(lane)) this.#lanes = [lane, ...this.#others(lane)];
+		if (goesFirst && this.#lanes.includes(lane)) this.#lanes = [lane, ...this.#others(lane)];
 		if (verdict === 'down') this.#waitForService(now, retryAfterMs);
 		this.#serve();
 	}

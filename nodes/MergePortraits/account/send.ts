@@ -19,11 +19,20 @@ export interface Sending<T> {
 	attempts: number;
 }
 
+/** How many times a pair may be refused for load while others are taken: by chance, even a crowded account does so less. */
+const MOST_PASSED_OVER = 10;
+
+const refusedAlone = {
+	blame: 'service',
+	what: `AILabTools refused this pair ${MOST_PASSED_OVER} times while it took others`,
+	advice: 'Send the request ID and log ID to AILabTools support, or try other pictures.',
+} as const;
+
 /**
  * Sends a pair, each time through the gate, until it is merged, refused for what it is, or not worth sending again. A
  * refusal because of load costs no retry, nor does a fault while nobody is served: neither says anything about the pair,
  * which is given up only when the account has taken nothing from this process for longer than PATIENCE_MS, or asks to wait
- * longer. What may have been billed always costs a retry.
+ * longer, or again and again refuses this pair alone. What may have been billed always costs a retry.
  * @returns undefined when the lane was closed before the pair got an answer of its own
  * @throws whatever `request` throws
  */
@@ -36,6 +45,8 @@ export async function send<T extends object>(
 	let faults = 0;
 	let faultAt = Number.NEGATIVE_INFINITY;
 	let retries = 0;
+	let refusedAt = Number.POSITIVE_INFINITY;
+	let passedOver = 0;
 	for (let attempts = 1; ; attempts++) {
 		const sent = await turn.place();
 		if (sent === undefined) return last;
@@ -54,7 +65,12 @@ export async function send<T extends object>(
 				if (isFault) faultAt = clock.now();
 				const { retryAfterMs = 0, resends = 0 } = refusal;
 				const isPatient = Math.max(retryAfterMs, turn.refusedForMs()) <= PATIENCE_MS;
-				isGivenUp = !isPatient || (isFault && (retries >= Math.min(maxRetries, resends) || turn.closed.aborted));
+				const isUsedUp = isFault && (retries >= Math.min(maxRetries, resends) || turn.closed.aborted);
+				// Whether others were taken since it was refused last.
+				if (!isFault && turn.refusedForMs() < clock.now() - refusedAt) passedOver++;
+				if (!isFault) refusedAt = clock.now();
+				isGivenUp = !isPatient || isUsedUp || passedOver === MOST_PASSED_OVER;
+				if (passedOver === MOST_PASSED_OVER) refusal = { ...refusal, ...refusedAlone };
 				// A pause longer than anybody waits would only hold up later executions.
 				if (retryAfterMs <= PATIENCE_MS) pauseMs = retryAfterMs;
 				// After an outage of that length, no other pair would fare better.

@@ -44,7 +44,7 @@ export function readAnswer(
 	const detail = isRecord(json.error_detail) ? json.error_detail : {};
 	const ids = { requestId: said(json.request_id), logId: said(json.log_id) };
 	const code = said(detail.code) ?? said(json.error_code_str);
-	const errorCode = json.error_code === undefined ? 0 : Number(json.error_code);
+	const errorCode = isRecord(json.error_code) ? Number.NaN : Number(json.error_code ?? 0);
 	if (httpStatus !== 200 || errorCode !== 0) {
 		const status = httpStatus === 200 ? errorCode : httpStatus;
 		// A `request_id` alone proves nothing: gateways send one too.

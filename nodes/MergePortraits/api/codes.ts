@@ -196,7 +196,6 @@ export function ruleFor(httpStatus: number, code: string | undefined, fromServic
 	const isUnavailable = httpStatus === 408 || httpStatus >= 500;
 	if (fromService) return isUnavailable ? unavailable : notAccepted;
 	// It comes from a proxy on the way, or from another site. Of 200, only a web page comes here.
-	if ([200, 400, 404, 405].includes(httpStatus)) return unreachable;
 	if (isUnavailable) return { ...unavailable, ...perhapsBilled('Run the workflow again later.') };
 	switch (httpStatus) {
 		case 403:
@@ -211,12 +210,22 @@ export function ruleFor(httpStatus: number, code: string | undefined, fromServic
 				visitor: 'The two files together are too large. Save the pictures with fewer pixels.',
 			};
 	}
-	return notAccepted;
+	return unreachable;
 }
 
-/** The refusal for a request that got no answer. `code` is Node's, such as `ECONNRESET`. */
+/**
+ * The refusal for a request that got no answer.
+ * @param code Node's for the connection, such as `ECONNRESET`; undefined where n8n made none
+ */
 export function noAnswer(code: string | undefined): Refusal {
-	const network = `the network between n8n and AILabTools${code ? ` (${code})` : ''}`;
+	if (code === undefined) {
+		return {
+			...unreachable,
+			what: 'This n8n did not send the request to AILabTools',
+			advice: `${unreachable.advice} If it is right, ask the administrator of this n8n whether it allows requests to that address.`,
+		};
+	}
+	const network = `the network between n8n and AILabTools (${code})`;
 	const advice = `${unreachable.advice} If the address is right, check ${network}.`;
 	switch (connectionFault(code)) {
 		case 'notMade':

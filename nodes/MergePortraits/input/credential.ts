@@ -17,7 +17,7 @@ export async function readCredential(context: IExecuteFunctions): Promise<Creden
 		baseUrl: String(baseUrl ?? '')
 			.trim()
 			.replace(/\/+$/, ''),
-		apiKey: String(apiKey ?? '').trim(),
+		apiKey: String(apiKey ?? '').replace(/[^\x21-\x7e]/g, ''),
 	};
 	if (!/^https?:\/\/\S+$/.test(credential.baseUrl) || !URL.canParse(credential.baseUrl)) {
 		throw new NodeOperationError(context.getNode(), "'Base URL' of the credential is not an address", {

@@ -1,11 +1,6 @@
-import {
-	NodeOperationError,
-	type IBinaryData,
-	type IDataObject,
-	type IExecuteFunctions,
-	type INodeExecutionData,
-} from 'n8n-workflow';
+import type { IBinaryData, IDataObject, IExecuteFunctions, INodeExecutionData, NodeOperationError } from 'n8n-workflow';
 
+import { operationError } from '../base/operationError';
 import { atItem, clean, quote } from '../base/text';
 import { binaryFields, findBinary, pictureInText, type FoundBinary } from '../pictures/binaryField';
 import type { ImageRole, Unfit } from '../pictures/imageRequirements';
@@ -85,7 +80,9 @@ export class RequestReader {
 
 	outputField(): string {
 		const given = this.parameter('outputBinaryPropertyName');
-		if (typeof given === 'string' && given.trim() !== '') return given.trim();
+		const name = typeof given === 'string' ? given.trim() : '';
+		// In binary mode combined, fields are read as `_files.data`.
+		if (name !== '') return this.storedBinaries.isCombined ? name.replace(/^_files\.(?=.)/, '') : name;
 		const found = isEmpty(given) ? 'is empty' : `must be a field name, but is ${quote(given)}`;
 		throw this.refusal(`'${labels.outputBinaryPropertyName}' ${found}`, 'Enter a field name, such as data.');
 	}
@@ -165,7 +162,9 @@ export class RequestReader {
 		const why = isEmpty(given) ? 'is empty' : url ? `begins with ${url.protocol.slice(0, 20)}` : 'is not a URL';
 		const wayOut =
 			'Enter the whole address of the picture, beginning with https:// or http://, such as https://example.com/portrait.jpg.';
-		return { label, unfit: noPicture(why, wayOut, 'Please give its whole address, beginning with https://.') };
+		const visitorFound = isEmpty(given) ? 'is missing' : 'is not given by a web address';
+		const visitorWayOut = 'Please give its whole address, beginning with https://.';
+		return { label, unfit: noPicture(why, wayOut, { visitorFound, visitorWayOut }) };
 	}
 
 	private binary(label: string, name: string): PictureSource {
@@ -182,7 +181,15 @@ export class RequestReader {
 			const [field] = [...binaryFields(this.item, this.storedBinaries.isCombined)].find(isSame) ?? [];
 			return { label, binary: found.binary, field };
 		}
-		return { label, unfit: noPicture(found.why, found.wayOut ?? this.fieldsAdvice()) };
+		const { why, visitorFound, wayOut = this.fieldsAdvice() } = found;
+		return {
+			label,
+			unfit: noPicture(
+				why,
+				wayOut,
+				visitorFound ? { visitorFound, visitorWayOut: 'Save it as JPEG or PNG.' } : missingUpload,
+			),
+		};
 	}
 
 	private fieldsAdvice(): string {
@@ -199,7 +206,7 @@ export class RequestReader {
 	private refusal(message: string, description: string, visitorMessage?: string): NodeOperationError {
 		const { context, itemIndex } = this;
 		const named = `${message}${atItem(itemIndex, context.getInputData().length)}`;
-		const error = new NodeOperationError(context.getNode(), named, { itemIndex, description });
+		const error = operationError(context.getNode(), named, { itemIndex, description });
 		if (visitorMessage) error.context.visitorMessage = visitorMessage;
 		return error;
 	}
@@ -208,17 +215,18 @@ export class RequestReader {
 /** How many binary fields of an item a message lists. */
 const MOST_LISTED = 10;
 
-const noPicture = (found: string, wayOut: string, visitorWayOut = 'Please upload it.'): Unfit => ({
-	code: 'PARAMETERS_CANNOT_EMPTY',
-	found,
-	wayOut,
-	visitorFound: 'is missing',
-	visitorWayOut,
-});
+const missingUpload = { visitorFound: 'is missing', visitorWayOut: 'Please upload it.' };
+
+const noPicture = (
+	found: string,
+	wayOut: string,
+	forVisitor: Pick<Unfit, 'visitorFound' | 'visitorWayOut'>,
+): Unfit => ({ code: 'PARAMETERS_CANNOT_EMPTY', found, wayOut, ...forVisitor });
 
 /** What somebody probably meant who wrote 80, 70% or 0,7; whether 7 means 0.7 cannot be known. */
 function meantSimilarity(given: unknown): string {
-	const [, digits = '', percent] = /^\s*(\d+(?:[.,]\d+)?)\s*(%)?\s*$/.exec(String(given).slice(0, 20)) ?? [];
+	const [, digits = '', percent] =
+		/^\s*(\d+(?:[.,]\d+)?)\s*(%)?\s*$/.exec(typeof given === 'object' ? '' : String(given).slice(0, 20)) ?? [];
 	const number = Number(digits.replace(',', '.'));
 	const meant = percent || number >= 10 ? number / 100 : number;
 	if (digits === '' || meant > 1) return 'Enter a number such as 0.5.';

@@ -52,7 +52,7 @@ class FileNames {
 
 const ofExecutions = new WeakMap<IContextObject, FileNames>();
 
-/** @param execution the node's context, which n8n has once for all runs of a node in an execution */
+/** @param execution the context that n8n has once for all nodes of an execution */
 export function fileNamesOf(execution: IContextObject): FileNames {
 	const names = ofExecutions.get(execution) ?? new FileNames();
 	ofExecutions.set(execution, names);

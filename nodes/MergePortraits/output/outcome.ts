@@ -1,5 +1,6 @@
 import { NodeApiError, NodeOperationError, type IDataObject, type INode } from 'n8n-workflow';
 
+import { operationError } from '../base/operationError';
 import { atItem } from '../base/text';
 import { refusalForVisitor, type Refusal } from '../api/codes';
 import type { Obtained } from '../paid/results';
@@ -17,6 +18,8 @@ export type WithoutPicture =
 	| { kind: 'heldBack' }
 	/** Merged and billed, but n8n could not keep the picture. */
 	| { kind: 'notStored'; requestId?: string; logId?: string; cause: unknown }
+	/** n8n takes no pictures now; nothing was sent. */
+	| { kind: 'noStore'; cause: unknown }
 	/** Whatever was thrown while the item was worked on, such as by an expression that n8n cannot resolve. */
 	| { kind: 'thrown'; error: unknown };
 
@@ -24,7 +27,7 @@ export type WithoutPicture =
 export type Outcome = Obtained<WithoutPicture>;
 
 /** What would happen to every other pair too. */
-export type HeldBackFor = Extract<WithoutPicture, { kind: 'refused' | 'notStored' }>;
+export type HeldBackFor = Extract<WithoutPicture, { kind: 'refused' | 'notStored' | 'noStore' }>;
 
 /** Why an item has no picture: n8n's error for the screen, and its facts as fields for an IF node to branch on. */
 export interface Failure {
@@ -42,7 +45,7 @@ interface Facts {
 
 /** Whether the same would happen to every other pair. */
 export function meetsEveryPair(outcome: Outcome): outcome is HeldBackFor {
-	if (outcome.kind === 'notStored') return true;
+	if (outcome.kind === 'notStored' || outcome.kind === 'noStore') return true;
 	return outcome.kind === 'refused' && ['account', 'load'].includes(outcome.refusal.blame);
 }
 
@@ -78,16 +81,18 @@ export class Failures {
 				return this.heldBack(itemIndex, endedBy);
 			case 'notStored':
 				return this.notStored(itemIndex, outcome);
+			case 'noStore':
+				return this.noStore(itemIndex, outcome.cause);
 			case 'thrown':
 				return this.thrown(itemIndex, outcome.error);
 		}
 	}
 
 	private unfit(itemIndex: number, unfit: UnfitPicture[]): Failure {
-		const ways = unfit.map(({ wayOut, visitorWayOut }) => (this.isAgent ? visitorWayOut : wayOut));
 		const message = `${unfit.map(sentence).join('; ')}${this.at(itemIndex)}`;
-		const description = [...new Set(ways)].join(' ');
-		const error = new NodeOperationError(this.node, message, { itemIndex, description });
+		const ways = [...new Set(unfit.map(({ wayOut }) => wayOut))].join(' ');
+		const description = this.isAgent ? unfitForVisitor(unfit) : ways;
+		const error = operationError(this.node, message, { itemIndex, description });
 		return failure(error, unfitForVisitor(unfit), { code: unfit[0]?.code });
 	}
 
@@ -112,13 +117,16 @@ export class Failures {
 
 	private heldBack(itemIndex: number, endedBy: HeldBackFor | undefined): Failure {
 		if (endedBy?.kind === 'refused') return this.refused(itemIndex, { ...endedBy, turned: [] }, 'Not sent: ');
-		const why = endedBy ? 'n8n could not store the picture of another pair' : 'the batch had ended';
-		const description = endedBy ? `${checkStore}.` : 'Run the workflow again.';
-		const error = new NodeOperationError(this.node, `Not sent: ${why}${this.at(itemIndex)}`, {
-			itemIndex,
-			description,
-		});
+		if (endedBy) return this.noStore(itemIndex, endedBy.cause);
+		const message = `Not sent: the batch had ended${this.at(itemIndex)}`;
+		const error = operationError(this.node, message, { itemIndex, description: 'Run the workflow again.' });
 		return failure(error, tryLater);
+	}
+
+	private noStore(itemIndex: number, cause: unknown): Failure {
+		const message = `Not sent: n8n cannot store pictures now${this.at(itemIndex)}`;
+		const description = `${checkStore}, then run the workflow again. ${n8nSays(cause)}.`;
+		return failure(operationError(this.node, message, { itemIndex, description }), tryLater);
 	}
 
 	private notStored(
@@ -128,7 +136,7 @@ export class Failures {
 		const message = `The pair was merged and billed, but n8n could not store the picture${this.at(itemIndex)}`;
 		const advice = `${checkStore}. This pair must be paid for again. ${n8nSays(cause)}`;
 		const description = [advice, forSupport({ requestId, logId })].filter(Boolean).join(' ');
-		const error = new NodeOperationError(this.node, message, { itemIndex, description });
+		const error = operationError(this.node, message, { itemIndex, description });
 		return failure(error, tryLater, { requestId, logId });
 	}
 

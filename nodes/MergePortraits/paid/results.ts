@@ -31,7 +31,7 @@ export interface Ways<Other> {
 	closed: AbortSignal;
 }
 
-/** About 2 MB: what is known about a result takes some 500 bytes. No picture is kept. */
+/** About 4 MB: what is known about a result takes some 500 bytes, twice at most. No picture is kept. */
 const MOST_KNOWN = 4_096;
 
 /**
@@ -49,14 +49,17 @@ interface Own<Other> {
 }
 
 /**
- * The pictures that this process has paid for. An execution is known by its node's context, which n8n has once for all runs
- * of the node, loops and retries included, and keeps with a failed execution for its Retry.
+ * The pictures that this process has paid for. An execution is known by its context, which n8n has once for all nodes and
+ * their runs, loops and retries included, and keeps with a failed execution for its Retry.
  */
 export class PaidResults<Other extends { kind: string }> {
 	/** For as long as n8n holds the execution's data. */
 	readonly #own = new WeakMap<IContextObject, Own<Other>>();
-	/** Over executions: where pictures are, the least recently used first; and what others may wait for. */
-	readonly #known = new Map<string, PaidResult>();
+	/**
+	 * Over executions, the least recently used first: where a picture is, which is two places at most, because the first may
+	 * outlive its copies, or they it; and what others may wait for.
+	 */
+	readonly #known = new Map<string, PaidResult[]>();
 	readonly #underWay = new Map<string, Promise<Obtained<Other>>>();
 
 	/**
@@ -112,17 +115,30 @@ export class PaidResults<Other extends { kind: string }> {
 		const own = results.get(key);
 		if (own !== undefined) return keep(own, true);
 		// What is saved but not its own is of the failed execution that this one is the Retry of.
-		for (const earlier of [saved[key], shared ?? (reuse ? this.#known.get(key) : undefined)]) {
+		const known = reuse ? this.#placesOf(key) : [];
+		for (const earlier of [saved[key], shared, ...known]) {
 			const binary = earlier && (await copy(earlier));
 			if (earlier && binary) return keep({ ...earlier, binary }, true);
+			if (earlier) this.#forget(key, earlier);
 		}
 		const merged = await merge();
 		return 'kind' in merged ? merged : keep(merged, false);
 	}
 
+	#placesOf(key: string): PaidResult[] {
+		return this.#known.get(key) ?? [];
+	}
+
+	#forget(key: string, gone: PaidResult): void {
+		const left = this.#placesOf(key).filter((place) => place !== gone);
+		if (left.length > 0) this.#known.set(key, left);
+		else this.#known.delete(key);
+	}
+
 	#know(key: string, result: PaidResult): void {
+		const [first = result] = this.#placesOf(key);
 		this.#known.delete(key);
-		this.#known.set(key, result);
+		this.#known.set(key, [...new Set([first, result])]);
 		for (const oldest of this.#known.keys()) {
 			if (this.#known.size <= MOST_KNOWN) break;
 			this.#known.delete(oldest);

@@ -4,8 +4,11 @@ import { quote } from '../base/text';
 import { isRecord } from '../base/values';
 import { imageFormat } from './imageHeader';
 
-/** The binary that is meant, or why that is not certain: words that complete "'Label' …", and a way out of its own. */
-export type FoundBinary = { binary: IBinaryData } | { why: string; wayOut?: string };
+/**
+ * The binary that is meant, or why that is not certain: words that complete "'Label' …" and, for a visitor, "The portrait …";
+ * and a way out of its own.
+ */
+export type FoundBinary = { binary: IBinaryData } | { why: string; visitorFound?: string; wayOut?: string };
 
 /** What is known of the workflow's binaries. */
 export interface BinaryContext {
@@ -47,7 +50,7 @@ export function findBinary(
 	// What is dragged into an expression: nothing but a path.
 	const [, path] = /^=\s*\{\{\s*(\$[^{}]{1,300}?)\s*\}\}\s*$/.exec(String(written).slice(0, 400)) ?? [];
 	if (path?.replace(KEY_OF_EXPRESSION, '') === '') return findByText(item, path, context);
-	if (Array.isArray(given) && given.length > 0) return severalFiles;
+	if (Array.isArray(given) && given.length > 1) return severalFiles;
 	if (given === undefined || given === null || given === '') return { why: 'is empty' };
 	return { why: `gives no binary, but ${quote(given)}` };
 }
@@ -66,7 +69,9 @@ function findByText(item: INodeExecutionData, text: string, { isCombined }: Bina
 	for (const [label = '', ...rest] of [[path], keys]) {
 		if (Object.hasOwn(item.json, label)) return findUpload(item.json, fields, { text, label, rest });
 	}
-	const empty = Object.keys(item.json).find((label) => isNothing(item.json[label]) && formFieldName(label) === text);
+	const isEmptyUpload = (label: string) =>
+		label.length === text.length && isNothing(item.json[label]) && formFieldName(label) === text;
+	const empty = Object.keys(item.json).find(isEmptyUpload);
 	return empty === undefined ? missing(text) : notUploaded(empty);
 }
 
@@ -106,7 +111,7 @@ function findUpload(
 /** The fields that n8n's forms and chats give the uploads that are described under a label. */
 function fieldsOf(label: string, value: unknown): Array<string | undefined> {
 	// No form has such a label, and a list under it would cost its length for each entry.
-	if (label.length > LONGEST_NAME) return [];
+	if (label.length > LONGEST_NAME || !isRecord(value)) return [];
 	const list = Array.isArray(value) ? value : [value];
 	const field = formFieldName(label);
 	return list.map((described: unknown, index) => {
@@ -164,7 +169,10 @@ export function pictureInText(text: string): FoundBinary {
 	if (imageFormat(bytes) !== undefined) {
 		return { binary: { data: bytes.toString('base64'), mimeType: 'application/octet-stream' } };
 	}
-	return { why: `is ${quote(text)}, which is neither a field of the item nor a picture` };
+	return {
+		why: `is ${quote(text)}, which is neither a field of the item nor a picture`,
+		visitorFound: 'is not a picture that can be read',
+	};
 }
 
 const missing = (text: string) => ({ why: `names the binary field ${quote(text)}, which the item does not have` });

@@ -1,5 +1,5 @@
 import { clean } from '../base/text';
-import { readImageHeader, type ImageHeader } from './imageHeader';
+import type { ImageHeader } from './imageHeader';
 
 export type ImageRole = 'target' | 'template';
 
@@ -105,19 +105,18 @@ export function tooLarge(byteLength: number | undefined, mending: Mending): Unfi
 /**
  * Checks a picture against the documented requirements of its role, as far as its first bytes tell: whether its pixels can
  * be decoded is for the service to say.
- * @param head the file, or its first `HEAD_BYTES`
+ * @param header what its first bytes tell; undefined when they are of no known format
  * @param byteLength of the whole file
  * @param howToMend what to advise where an image tool can mend it
  * @returns all that is wrong: nothing when it is fit to be sent, and only what is `mendable` when it can be made fit
  */
 export function checkImage(
 	role: ImageRole,
-	head: Buffer,
-	byteLength = head.length,
+	header: ImageHeader | undefined,
+	byteLength: number,
 	howToMend = editImageAdvice(),
 ): Unfit[] {
 	if (byteLength === 0) return checkNotEmpty(byteLength);
-	const header = readImageHeader(head);
 	const mendable = isMendable(role, header);
 	const mending = {
 		mendable,

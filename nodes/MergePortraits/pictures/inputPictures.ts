@@ -118,8 +118,8 @@ export class InputPictures {
 		if ('unfit' in file) return { unfit: [file.unfit] };
 		const { bytes, fileName, byteLength = bytes.length }: ReadFile = file;
 		const howToMend = 'url' in source ? editLinkedImageAdvice : editImageAdvice(source.field);
-		const unfit = options.validateImages ? checkImage(role, bytes, byteLength, howToMend) : checkNotEmpty(byteLength);
 		const header = readImageHeader(bytes);
+		const unfit = options.validateImages ? checkImage(role, header, byteLength, howToMend) : checkNotEmpty(byteLength);
 		if (unfit.length > 0 || !isSent) return { header, byteLength, unfit };
 		const { extension = 'bin', mimeType = 'application/octet-stream' } = header?.format ?? {};
 		const sha256 = createHash('sha256').update(bytes).digest('hex');

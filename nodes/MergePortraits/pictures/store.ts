@@ -19,7 +19,7 @@ export type LinkLifetime = '1h' | '1d' | '7d';
  * is tried again with backoff. A store that cannot answer throws: only its own word for "no such file" means that.
  */
 export class PictureStore {
-	private kept: Promise<boolean> | undefined;
+	private probe: Promise<boolean> | undefined;
 	/** Pictures that are being tried again, because the store did not take them. */
 	private readonly delayed = new Set<Promise<IBinaryData>>();
 
@@ -75,9 +75,9 @@ export class PictureStore {
 		return await put;
 	}
 
-	/** Waits until no picture is being tried again: while the store fails, nothing new should be paid for. */
+	/** Waits until no picture is being tried again. @throws when the store does not take one in the end: nothing new should be paid for */
 	async whenWritable(): Promise<void> {
-		while (this.delayed.size > 0) await Promise.allSettled(this.delayed);
+		while (this.delayed.size > 0) await Promise.all(this.delayed);
 	}
 
 	/**
@@ -93,15 +93,19 @@ export class PictureStore {
 		return bytes && (await this.put(bytes, fileName, binary.mimeType));
 	}
 
-	/** Whether links are possible: n8n does not tell a node where it keeps binaries, but only those outside memory get an id. */
+	/**
+	 * Puts a small file into the store, once: before anything is paid for, and because n8n does not tell a node where it keeps
+	 * binaries.
+	 * @returns whether links are possible: only binaries outside memory get an id
+	 * @throws what n8n throws last
+	 */
 	async canLink(): Promise<boolean> {
-		this.kept ??= this.put(Buffer.from('Kept to see where n8n keeps binary data'), 'kept.txt', 'text/plain').then(
-			({ id }) => id !== undefined,
-		);
-		this.kept.catch(() => {
-			this.kept = undefined;
-		});
-		return await this.kept;
+		this.probe ??= this.put(
+			Buffer.from('Kept to see whether and where n8n keeps binary data'),
+			'kept.txt',
+			'text/plain',
+		).then(({ id }) => id !== undefined);
+		return await this.probe;
 	}
 
 	/** A link with which anybody can open the picture until it expires. */
