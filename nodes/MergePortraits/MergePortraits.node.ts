@@ -26,7 +26,7 @@ const builderHint: IBuilderHint = {
 		{
 			nodeType: 'n8n-nodes-base.editImage',
 			relationHint:
-				'Makes other photos fit: resize to 2048, onlyIfLarger, format jpeg. What strangers upload only where operation check gives pictureCheck.canBeMadeFit',
+				'Makes other photos fit, one such node for each picture with its dataPropertyName: resize to 2048, onlyIfLarger, format jpeg. What strangers upload only where operation check gives pictureCheck.canBeMadeFit',
 		},
 	],
 	extraTypeDefContent: [
@@ -34,7 +34,7 @@ const builderHint: IBuilderHint = {
 			content: `Output, one item for each input item, with its json and files:
 - merged: json.mergePortraits = { requestId, logId, similarity, attempts, reused, downloadUrl (with options.downloadLink) }, and the picture in the binary field outputBinaryPropertyName. It has no error.
 - not merged, where onError continues: json.error, description, visitorMessage, code. It has no picture in that field.
-- as an agent's tool (mergePortraitsTool): only { downloadUrl, fileName, mimeType, width, height, similarity } or { error }, at the top of json. A model reaches no file: give the tool a URL with fromAi, or an expression on the node that has the upload, such as expr('{{ $("Chat").first().binary.data0 }}').
+- merge as an agent's tool (mergePortraitsTool): only { downloadUrl, fileName, mimeType, width, height, similarity } or { error }, at the top of json. A model reaches no file: give the tool a URL with fromAi, or an expression on the node that has the upload, such as expr('{{ $("Chat").first().binary.data0 }}').
 <patterns>
 <pattern title="A form whose last page shows the picture, or says what is wrong">
 const mergePortraits = node({ // merge is a name of the SDK
@@ -53,9 +53,9 @@ formTrigger.to(mergePortraits.onError(sorryPage).to(picturePage)) // both n8n-no
 // sorryPage: completionMessage: expr('{{ $json.visitorMessage }}')
 </pattern>
 <pattern title="A folder of portraits, one template for all">
-readTemplate.to(readPortraits).to(mergePortraits.to(savePicture)) // reading puts a file into the field data
+readTemplate.to(readPortraits).to(mergePortraits.onError(report).to(savePicture)) // reading puts a file into the field data
 // targetBinaryPropertyName: 'data', templateBinaryPropertyName: expr('{{ $("Read Template").first().binary.data }}')
-// savePicture: fileName: expr('/merged/{{ $binary.data.fileName }}'), no two files of a batch have the same name
+// savePicture: fileName: expr('/path/to/merged/{{ $binary.data.fileName }}'), in a folder that exists; no two files of a batch have the same name
 </pattern>
 <pattern title="Base64 text or a data URL in a webhook's body">
 // targetBinaryPropertyName: expr('{{ $json.body.photo }}')

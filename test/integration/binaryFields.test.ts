@@ -517,6 +517,38 @@ test.each([
 	expect(process.cpuUsage(started).user).toBeLessThan(2_000_000);
 });
 
+test.each([
+	['one key of 12 MB', { ['-'.repeat(12_000_000)]: null }],
+	[
+		'40,000 keys that are no uploads',
+		Object.fromEntries(Array.from({ length: 40_000 }, (_, key) => ['-'.repeat(290) + key, 1])),
+	],
+])('keys of the JSON cost next to nothing: %s', (_what, json) => {
+	const binary = { target: { data: '', mimeType: 'image/png' } };
+	const started = process.cpuUsage();
+	for (const text of ['target', 'missing'])
+		findBinary({ json, binary }, text, text, { isCombined: false, findStored: () => undefined });
+	expect(process.cpuUsage(started).user).toBeLessThan(500_000);
+});
+
+it.each(["={{ $('Source').first().json['Your photo'] }}", "={{ $json['Your photo'].filter((file) => file) }}"])(
+	'does not call one upload several: %s',
+	async (given) => {
+		const { task } = await run({ ...form(), json: { 'Your photo': [described(one)] } }, given);
+		expect(task.error?.message).toBe("'Target Input Binary Field' gives no binary, but a list of 1");
+	},
+);
+
+it.each(['preexisting', 'deepermit', 'enoent'])(
+	'names a field as it is called, whatever n8n knows such letters for: %s',
+	async (given) => {
+		const { task } = await run(form(), given);
+		expect(task.error?.message).toBe(
+			`'Target Input Binary Field' names the binary field "${given}", which the item does not have`,
+		);
+	},
+);
+
 test('a long key over a long list in the JSON costs no more than its length', () => {
 	const json = { ['k'.repeat(100_000)]: Array(100_000).fill({ filename: 'a' }) };
 	const binary = { target: { data: '', mimeType: 'image/png' } };

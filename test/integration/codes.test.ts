@@ -1,6 +1,7 @@
 import type { INodeExecutionData } from 'n8n-workflow';
 import sharp from 'sharp';
 
+import { AiLabToolsApi } from '../../credentials/AiLabToolsApi.credentials';
 import { codeRules, refusalForVisitor } from '../../nodes/MergePortraits/api/codes';
 import { documentedStatus } from '../../lab/simulator/codes';
 import { SIMULATOR_KEY, type Fault } from '../../lab/simulator/simulator';
@@ -287,6 +288,40 @@ describe.each(['continueRegularOutput', 'continueErrorOutput'] as const)('On Err
 		expect(failed[0]?.pairedItem).toEqual({ item: 1 });
 	});
 });
+
+describe('a request that n8n does not send', () => {
+	it('is not told as sent, nor as billed, and is not tried again', async () => {
+		const sign = jest
+			.spyOn(AiLabToolsApi.prototype, 'authenticate')
+			.mockRejectedValue(new Error('Refused by a policy'));
+		const { task, clock } = await run(() => undefined);
+		sign.mockRestore();
+		expect(task.error?.message).toBe('This n8n did not send the request to AILabTools');
+		expect(task.error?.description).not.toContain('billed');
+		expect(clock.waits).toEqual([]);
+	});
+
+	it('reads its key without what cannot be seen, and strikes that out', async () => {
+		const credentials = { apiKey: `\u200b${SIMULATOR_KEY}\u200b `, baseUrl: simulator.baseUrl };
+		const { task } = await run(() => ({ kind: 'body', status: 403, body: `<p>No access for ${SIMULATOR_KEY}</p>` }), {
+			credentials,
+		});
+		expect(simulator.requests[0]?.headers['ailabapi-api-key']).toBe(SIMULATOR_KEY);
+		expect(task.error?.description).toContain('No access for ***');
+	});
+});
+
+test.each([{ toString: 1 }, [[[]]], [0.5]])(
+	'a similarity that is no number is told, whatever it is: %j',
+	async (similarity) => {
+		const { task } = await run(() => undefined, {
+			items: [{ files, json: { similarity } }],
+			parameters: { similarity: '={{ $json.similarity }}' },
+		});
+		expect(task.error?.message).toContain("'Similarity' must be a number from 0 to 1, but is");
+		expect(simulator.requests).toHaveLength(0);
+	},
+);
 
 describe('answers that are not documented', () => {
 	it.each([

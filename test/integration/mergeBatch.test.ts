@@ -280,6 +280,25 @@ describe('a cancelled execution', () => {
 		expect(performance.now() - cancelledAt).toBeLessThan(1_000);
 		expect(simulator.requests).toHaveLength(sent);
 	});
+
+	it.each([
+		['filesystem', "'Reuse Earlier Results' saves paying for them again."],
+		['default', 'Their results are lost: this n8n keeps binary data in memory.'],
+	] as const)('says what becomes of the pictures that there are: binary mode %s', async (binaryMode, words) => {
+		let cancel = () => {};
+		const fault: SimulatorOptions['fault'] = ({ index }) => (index < 2 ? undefined : { kind: 'hang' });
+		await start({ fault });
+		const inTurn = { ...pairs(6).parameters, options: { maxConcurrency: 1 } };
+		const onStart = (stop: () => void) => {
+			cancel = stop;
+		};
+		const execution = run(6, { binaryMode, parameters: inTurn, onStart });
+		while (simulator.requests.length < 3) await sleep(5);
+		cancel();
+		const { task } = await execution;
+		expect(task.error?.description).toMatch(/^2 of 6 pairs were merged\. /);
+		expect(task.error?.description).toContain(words);
+	});
 });
 
 /** An execution's data as n8n hands it to the engine for the Retry of the executions list. */

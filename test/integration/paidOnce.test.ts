@@ -149,6 +149,50 @@ describe("n8n's binary store stutters", () => {
 	});
 });
 
+describe('two nodes of one execution', () => {
+	const source: INodeType = {
+		description: { ...nodeOfProcess().description, name: 'source', credentials: [], properties: [], inputs: [] },
+		async execute() {
+			const binary = {
+				target: await this.helpers.prepareBinaryData(target, 'ben.png', 'image/png'),
+				template: await this.helpers.prepareBinaryData(template, 'anna.jpg', 'image/jpeg'),
+			};
+			return [[{ json: {}, binary }]];
+		},
+	};
+
+	async function merged(binaryMode: BinaryMode, similarities: [number, number], options: INodeParameters) {
+		await useBinaryMode(binaryMode);
+		const merge = (name: string, similarity: number) => ({
+			...engineNode(name, 'n8n-nodes-merge-portraits.mergePortraits', { similarity, options }),
+			credentials: { aiLabToolsApi: { id: '1', name: 'AILabTools API' } },
+		});
+		const { data } = await runWorkflow({
+			credentials: { apiKey: SIMULATOR_KEY, baseUrl: simulator.baseUrl },
+			start: 'Start',
+			settings: { executionOrder: 'v1' },
+			types: { source, mergePortraits: inOneProcess() },
+			nodes: [engineNode('Start', 'test.source'), merge('A', similarities[0]), merge('B', similarities[1])],
+			connections: { Start: to('A', 'B') },
+		});
+		const { runData } = data.resultData;
+		return ['A', 'B'].map((name) => runData[name]?.[0]?.data?.main?.[0]?.[0]?.binary?.data?.fileName);
+	}
+
+	it('give two different pictures two names', async () => {
+		const names = await merged('filesystem', [0.3, 0.8], {});
+		expect(names.sort()).toEqual(['ben-merged-2.jpg', 'ben-merged.jpg']);
+	});
+
+	it.each<[BinaryMode, boolean]>([
+		['default', true],
+		['filesystem', false],
+	])('pay for a pair once: binary mode %s, Reuse Earlier Results %s', async (mode, reuseResults) => {
+		expect(await merged(mode, [0.5, 0.5], { reuseResults })).toEqual(['ben-merged.jpg', 'ben-merged.jpg']);
+		expect(simulator.requests).toHaveLength(1);
+	});
+});
+
 describe('a name that the store refuses', () => {
 	/** What n8n's database store does: `fileName` is varchar(255). */
 	async function refuse(isRefused: (fileName: string) => boolean) {

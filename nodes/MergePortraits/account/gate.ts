@@ -21,7 +21,7 @@ export interface Turn {
 	readonly closed: AbortSignal;
 	/** Lets others have their turns while this one waits for something other than the account. */
 	stepAside(): void;
-	/** Waits for a place, ahead of the lane's other pairs if it was refused one; undefined when the lane is closed. */
+	/** Waits for a place, ahead of the lane's other pairs if it was just refused one; undefined when the lane is closed. */
 	place(): Promise<Sent | undefined>;
 	/** Gives the place back. @param retryAfterMs how long the service asked to wait */
 	answered(sent: Sent, verdict: Verdict, retryAfterMs?: number): void;
@@ -106,7 +106,7 @@ export class Gate {
 
 	#turn(lane: LaneRecord): Turn {
 		let state: keyof LaneRecord['pairs'] | undefined;
-		let wasRefused = false;
+		let goesFirst = false;
 		const move = (to?: typeof state) => {
 			if (state !== undefined) lane.pairs[state]--;
 			if (to !== undefined) lane.pairs[to]++;
@@ -126,15 +126,15 @@ export class Gate {
 						if (sent !== undefined) move('inFlight');
 						give(sent);
 					};
-					if (wasRefused) lane.ready.unshift(go);
+					if (goesFirst) lane.ready.unshift(go);
 					else lane.ready.push(go);
 				});
 			},
 			answered: (sent, verdict, retryAfterMs) => {
 				move('held');
-				// Refused twice in a row, it may be for what it is: then it goes last, so that it does not stop all others.
-				wasRefused = verdict === 'refused' && !wasRefused;
-				this.#answered(lane, sent, verdict, retryAfterMs, wasRefused);
+				// It lost its place through no fault of its own. Refused twice in a row, it may be its own, and would hold up all others.
+				goesFirst = verdict === 'refused' && !goesFirst;
+				this.#answered(lane, sent, verdict, retryAfterMs, goesFirst);
 			},
 			refusedForMs: () => {
 				const now = this.#clock.now();
@@ -167,7 +167,6 @@ export class Gate {
 			this.#notTakenSince ??= now;
 		}
 		if (verdict === 'taken' || verdict === 'refused') this.#outage = undefined;
-		// It lost its place through no fault of its own, and so goes first.
 		if (goesFirst && this.#lanes.includes(lane)) this.#lanes = [lane, ...this.#others(lane)];
 		if (verdict === 'down') this.#waitForService(now, retryAfterMs);
 		this.#serve();

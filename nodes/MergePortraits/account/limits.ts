@@ -34,18 +34,19 @@ const FACTOR = 3;
 /** For how many merges' durations a place is kept at least, and how many requests are sent for one that may be refused. */
 const TURN = 6;
 const SENT_PER_TRY = 20;
-/** A refusal leaves this much of the rate; then so many taken add 1 per second: one in 20 is refused, at any rate. */
+/** A refusal leaves this much of the rate; the n-th taken after it adds (n ÷ 160)² per second: one in 20 to 40 is refused. */
 const RATE_FALL = 0.94;
 const RATE_HOLD = 160;
 
 /**
  * How many requests at a time and per second the account takes; neither is published.
  *
- * At a time: as many as were taken together. After a wait, one more is tried. If it is taken, the next try follows soon. If
- * it is refused, the next wait is three times as long, from 20 requests' time up to 40 s; at its end, a quarter of the
- * places is left free for four merges' time. Whoever has no place asks at least once in that time, and keeps what he gets.
+ * At a time: one more is tried, and counts as a place until it is refused. Until the first refusal, the next try follows 80 ms
+ * later; after it, 1.3 s later. Each further refusal makes the wait three times as long, and at least as long as 20 requests or
+ * six merges take, up to 40 s; at its end, a quarter of the places is left free for four merges' time or 15 s. A process that
+ * has no place asks at least once in that time, so that none is shut out.
  *
- * Per second: no limit, until two requests in a row are refused that were no tries. Then evenly spaced, as many as were
+ * Per second: no limit, until two requests in a row are refused that were no tries, or one that met nothing in flight. Then evenly spaced, as many as were
  * taken in the last second, less 6 %; each refusal takes off 6 %, each request taken adds more than the one before.
  */
 export class Limits {

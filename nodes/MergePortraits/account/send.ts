@@ -44,7 +44,7 @@ export async function send<T extends object>(
 	let last: Sending<T> | undefined;
 	let faults = 0;
 	let faultAt = Number.NEGATIVE_INFINITY;
-	let retries = 0;
+	let ownFaults = 0;
 	let refusedAt = Number.POSITIVE_INFINITY;
 	let passedOver = 0;
 	for (let attempts = 1; ; attempts++) {
@@ -59,18 +59,21 @@ export async function send<T extends object>(
 			let refusal = 'refusal' in answer ? answer.refusal : undefined;
 			verdict = verdictOn(refusal);
 			if (refusal !== undefined && verdict !== 'taken') {
-				const isFault = verdict !== 'refused';
-				const isItsOwn = verdict === 'ignored' || refusal.mayBeBilled || turn.othersServedSince(faultAt);
-				if (isFault && faults++ > 0 && isItsOwn) retries++;
-				if (isFault) faultAt = clock.now();
 				const { retryAfterMs = 0, resends = 0 } = refusal;
 				const isPatient = Math.max(retryAfterMs, turn.refusedForMs()) <= PATIENCE_MS;
-				const isUsedUp = isFault && (retries >= Math.min(maxRetries, resends) || turn.closed.aborted);
-				// Whether others were taken since it was refused last.
-				if (!isFault && turn.refusedForMs() < clock.now() - refusedAt) passedOver++;
-				if (!isFault) refusedAt = clock.now();
-				isGivenUp = !isPatient || isUsedUp || passedOver === MOST_PASSED_OVER;
-				if (passedOver === MOST_PASSED_OVER) refusal = { ...refusal, ...refusedAlone };
+				if (verdict === 'refused') {
+					// Whether others were taken since it was refused last.
+					if (turn.refusedForMs() < clock.now() - refusedAt) passedOver++;
+					refusedAt = clock.now();
+					isGivenUp = passedOver === MOST_PASSED_OVER;
+					if (isGivenUp) refusal = { ...refusal, ...refusedAlone };
+				} else {
+					faults++;
+					if (verdict === 'ignored' || refusal.mayBeBilled || turn.othersServedSince(faultAt)) ownFaults++;
+					faultAt = clock.now();
+					isGivenUp = ownFaults > Math.min(maxRetries, resends) || turn.closed.aborted;
+				}
+				isGivenUp ||= !isPatient;
 				// A pause longer than anybody waits would only hold up later executions.
 				if (retryAfterMs <= PATIENCE_MS) pauseMs = retryAfterMs;
 				// After an outage of that length, no other pair would fare better.

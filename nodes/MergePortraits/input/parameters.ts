@@ -87,7 +87,7 @@ export const options: INodeProperties[] = [
 		typeOptions: { minValue: 0 },
 		default: 4,
 		description:
-			'How many times a pair is sent, or a picture downloaded, again when that alone fails. Waiting for a service that is away costs no retry.',
+			'How many times a pair is sent, or a picture downloaded, again when that alone fails. Waiting for a service that cannot be reached costs none.',
 	},
 	{
 		displayName: labels.reuseResults,
@@ -179,7 +179,7 @@ const operations: Array<INodePropertyOptions & { value: Operation }> = [
 		action: 'Check two pictures',
 		builderHint: {
 			propertyHint:
-				'Needs no credential. Adds json.pictureCheck: fits, canBeMadeFit (by Edit Image), visitorMessage when it does not fit, and for target and template each format, width, height, bytes, upright, fits, canBeMadeFit, code, message.',
+				'Needs no credential. As a tool, it is told by descriptionType manual. Adds json.pictureCheck: fits, canBeMadeFit (by Edit Image), visitorMessage when it does not fit, and for target and template each format, width, height, bytes, upright, fits, canBeMadeFit, code, message.',
 		},
 	},
 ];

@@ -12,7 +12,7 @@ export interface ImageHeader {
 	/** Of the pixels as they are stored, before `orientation`. */
 	width?: number;
 	height?: number;
-	/** How many a decoder may have to hold: of all frames of a GIF, and unknown of other files with several pictures. */
+	/** How many a decoder may have to hold: of all frames of a GIF, of a HEIC's or AVIF's largest picture; unknown of other files with several. */
 	pixels?: number;
 	/** Whether the file stores brightness only: a JPEG with one component, a PNG of colour type 0 or 4. */
 	greyscale: boolean;

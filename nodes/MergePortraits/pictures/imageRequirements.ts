@@ -3,7 +3,7 @@ import type { ImageHeader } from './imageHeader';
 
 export type ImageRole = 'target' | 'template';
 
-/** Why a picture cannot be sent: one requirement that its file does not meet, or what became of the link to it. */
+/** Why a picture cannot be sent, or was perhaps not merged: one requirement that its file does not meet, or what became of the link to it. */
 export interface Unfit {
 	/** The code that AILabTools documents for it. */
 	code: string;

@@ -15,8 +15,8 @@ export const n8nSays = (cause: unknown) => `n8n says: ${quote(cause instanceof E
 export type LinkLifetime = '1h' | '1d' | '7d';
 
 /**
- * n8n's binary store: in memory, where a binary has its content and no id, or on disk, in a database or a bucket. Each use
- * is tried again with backoff. A store that cannot answer throws: only its own word for "no such file" means that.
+ * n8n's binary store: in memory, where a binary has its content and no id, or on disk, in a database or a bucket. Reading and
+ * writing are tried again with backoff. A store that cannot answer throws: only its own word for "no such file" means that.
  */
 export class PictureStore {
 	private probe: Promise<boolean> | undefined;
