@@ -53,14 +53,10 @@ const formats: readonly ReadableFormat[] = [
 	{ name: 'TIFF', mimeType: 'image/tiff', extension: 'tif', start: /^(II[*+]\0|MM\0[*+])/, measure: measureTiff },
 ];
 
-function recognise(bytes: Buffer): ReadableFormat | undefined {
+/** The format of a picture by its first bytes, whatever its name or declared type; undefined when unknown. */
+export function imageFormat(bytes: Buffer): ReadableFormat | undefined {
 	const head = bytes.toString('latin1', 0, 12);
 	return formats.find(({ start }) => start.test(head));
-}
-
-/** The format of a picture by its first bytes, whatever its name or declared type; undefined when unknown. */
-export function imageFormat(bytes: Buffer): ImageFormat | undefined {
-	return recognise(bytes);
 }
 
 /**
@@ -69,7 +65,7 @@ export function imageFormat(bytes: Buffer): ImageFormat | undefined {
  * @returns undefined when the format is unknown; without width and height when the header is cut short or contradicts itself
  */
 export function readImageHeader(bytes: Buffer): ImageHeader | undefined {
-	const format = recognise(bytes);
+	const format = imageFormat(bytes);
 	if (format === undefined) return undefined;
 	const { greyscale = false, orientation = 1, ...measured } = attempt(() => format.measure(part(bytes))) ?? {};
 	const { width = 0, height = 0 } = measured;
