@@ -502,6 +502,11 @@ describe(`examples for strangers in n8n ${NEWEST_N8N}`, () => {
 			expect([files.image_target?.sha256, fields.source_similarity]).toEqual([sha256(photo), '0.5']);
 			await editor.screenshot('chat-agent');
 			expect(asked()).toContain('(Uploaded with this message: me.png)');
+			const tools = model.requests.at(-1)?.tools?.map(({ function: { name, description } }) => [name, description]);
+			expect(tools?.sort()).toEqual([
+				['Merge_link', expect.stringContaining('Puts the face of a picture behind a link into the template.')],
+				['Merge_upload', expect.stringContaining('Puts the face of the picture that the user uploaded last')],
+			]);
 			for (const { messages } of model.requests) {
 				expect(JSON.stringify(messages)).not.toMatch(/image_url|base64|data:image/);
 				expect(JSON.stringify(messages)).not.toContain(photo.toString('base64').slice(100, 160));
