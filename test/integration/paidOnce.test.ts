@@ -246,8 +246,10 @@ it('the Retry of a failed execution has pictures of its own, and pays for what i
 	delete resume.resultData.error;
 	resume.resultData.runData['Merge Portraits']?.pop();
 	const { items } = await run({ ...options, resume });
-	expect(items.map(({ json }) => Object(json.mergePortraits).reused)).toEqual([true, false]);
-	expect(Object.values(saved).map(({ binary }) => binary.id)).not.toContain(items[0]?.binary?.data?.id);
+	// Which of the two goes first is not said.
+	const reused = items.filter(({ json }) => Object(json.mergePortraits).reused);
+	expect([items.length, reused.length]).toEqual([2, 1]);
+	expect(Object.values(saved).map(({ binary }) => binary.id)).not.toContain(reused[0]?.binary?.data?.id);
 	expect(paid()).toBe(2);
 });
 
