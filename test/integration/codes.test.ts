@@ -9,10 +9,11 @@ import { SkippingClock } from '../virtualClock';
 import { nodeOfProcess, type EngineOptions } from '../../lab/engine';
 import { files, run as runNode, simulator, target } from './withSimulator';
 
-async function run(fault: (index: number) => Fault | undefined, options: Partial<EngineOptions> = {}) {
+/** @param fault by the request's index, and by the pair where its similarity is a tenth of the item's index */
+async function run(fault: (index: number, pair: number) => Fault | undefined, options: Partial<EngineOptions> = {}) {
 	const clock = new SkippingClock();
-	simulator.setFault(({ index }) => {
-		const chosen = fault(index);
+	simulator.setFault(({ index, fields }) => {
+		const chosen = fault(index, Math.round(Number(fields.source_similarity) * 10));
 		if (chosen?.kind === 'hang' || chosen?.kind === 'drip') setTimeout(() => clock.expire(), 20);
 		return chosen;
 	});
@@ -229,7 +230,7 @@ describe('no face found in a pair', () => {
 
 describe('a refusal in a batch of six', () => {
 	const batch = async (fault: Fault) => {
-		const { items } = await run((index) => (index === 2 || fault.kind !== 'status' ? fault : undefined), {
+		const { items } = await run((_index, pair) => (pair === 2 || fault.kind !== 'status' ? fault : undefined), {
 			items: Array.from({ length: 6 }, () => ({ files })),
 			parameters: { similarity: '={{ $itemIndex / 10 }}', options: { maxConcurrency: 1 } },
 			nodeSettings: { onError: 'continueRegularOutput' },
@@ -260,7 +261,7 @@ describe('a refusal in a batch of six', () => {
 describe.each(['continueRegularOutput', 'continueErrorOutput'] as const)('On Error: %s', (onError) => {
 	it('gives the failed item its own outcome, with fields to branch on', async () => {
 		const fault: Fault = { kind: 'status', status: 422, code: 'ERROR_NO_FACE_IN_FILE' };
-		const { items, errorItems } = await run((index) => (index === 1 ? fault : undefined), {
+		const { items, errorItems } = await run((_index, pair) => (pair === 1 ? fault : undefined), {
 			items: ['Ann', 'Ben', 'Cleo'].map((name) => ({ files, json: { name } })),
 			parameters: { similarity: '={{ $itemIndex / 10 }}', options: { maxConcurrency: 1 } },
 			nodeSettings: { onError },
