@@ -111,7 +111,7 @@ describe(`AI Agent 3.1 in n8n ${NEWEST_N8N}`, () => {
 	it('is told of a dead link', async () => {
 		const { told } = await ask(urls('/gone.png'));
 		expect(itemOf(told)).toEqual({
-			error: `'Target URL' could not be downloaded: ${here()} answered with HTTP status 404. What to do: Please check the link, or upload the picture instead.`,
+			error: `'Target URL' could not be downloaded: ${here()} answered with HTTP status 404. What to do: The portrait whose face is taken could not be opened by its link. Please check the link, or upload the picture instead.`,
 		});
 		expect(lab.simulator.requests).toHaveLength(0);
 	});
@@ -121,7 +121,7 @@ describe(`AI Agent 3.1 in n8n ${NEWEST_N8N}`, () => {
 		const { told } = await ask(urls('/share'));
 		expect(itemOf(told)).toEqual({
 			error:
-				"'Target URL' is a web page, not a picture: use the direct link to the file. What to do: Please check the link, or upload the picture instead.",
+				"'Target URL' is a web page, not a picture: use the direct link to the file. What to do: The portrait whose face is taken is a link to a web page. Please check the link, or upload the picture instead.",
 		});
 	});
 

@@ -100,7 +100,11 @@ describe(`MCP Server Trigger in n8n ${NEWEST_N8N}`, () => {
 
 	it('tells of a dead link, before anything is sent', async () => {
 		const told = await merge(urls('/gone.png'));
-		expect(told).toEqual({ error: expect.stringContaining('HTTP status 404. What to do: Please check the link') });
+		expect(told).toEqual({
+			error: expect.stringContaining(
+				'HTTP status 404. What to do: The portrait whose face is taken could not be opened',
+			),
+		});
 		expect(lab.simulator.requests).toHaveLength(0);
 	});
 
