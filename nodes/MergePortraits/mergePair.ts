@@ -53,6 +53,8 @@ export class PairMerger {
 	private readonly pictures: InputPictures;
 	private readonly execution: IContextObject;
 	private readonly cancelled: AbortSignal | undefined;
+	/** Why nothing more is sent, once n8n could not keep a picture. */
+	private ended: WithoutPicture | undefined;
 
 	constructor(
 		private readonly context: IExecuteFunctions,
@@ -72,7 +74,9 @@ export class PairMerger {
 			return await this.mergeItem(itemIndex, turn);
 		} catch (error) {
 			const { closed } = this.terms.lane;
-			return closed.aborted && error === closed.reason ? { kind: 'heldBack' } : { kind: 'thrown', error };
+			return closed.aborted && error === closed.reason
+				? (this.ended ?? { kind: 'heldBack' })
+				: { kind: 'thrown', error };
 		}
 	}
 
@@ -80,10 +84,8 @@ export class PairMerger {
 		const reader = new RequestReader(this.context, itemIndex, this.terms.storedBinaries);
 		const request = reader.merge(this.terms.isAgent);
 		const { pictures, similarity, linkLifetime, reuseResults } = request;
-		// Nothing is paid for that could not be kept.
-		const canLink = await this.store.canLink().catch((cause: unknown) => ({ kind: 'noStore' as const, cause }));
-		if (typeof canLink !== 'boolean') return canLink;
-		if (linkLifetime && !canLink) throw reader.noLinks(this.terms.isAgent);
+		const canLink = await this.store.canLink().catch(noStore);
+		if (linkLifetime && canLink === false) throw reader.noLinks(this.terms.isAgent);
 		// A slow picture host must not hold up pairs that have their pictures.
 		if ('url' in pictures.target || 'url' in pictures.template) turn.stepAside();
 		const find = async (role: ImageRole) => await this.pictures.find(role, pictures[role], request, true);
@@ -94,12 +96,16 @@ export class PairMerger {
 		const baseName = outputBaseName(request.fileName, target.baseName);
 		const obtained = await this.surroundings.results.getOrMerge(this.execution, key, {
 			reuse: reuseResults,
-			copy: async ({ binary, extension }) =>
-				await this.store.copy(binary, `${baseName}.${extension}`).catch((error: unknown) => {
+			copy: async ({ binary, extension }) => {
+				if (typeof canLink !== 'boolean') throw reader.notCopied(canLink.cause);
+				return await this.store.copy(binary, `${baseName}.${extension}`).catch((error: unknown) => {
 					this.terms.lane.closed.throwIfAborted();
 					throw reader.notCopied(error);
-				}),
-			merge: async () => await this.pay(request, { target, template }, baseName, turn),
+				});
+			},
+			// Nothing is paid for that could not be kept.
+			merge: async () =>
+				typeof canLink === 'boolean' ? await this.pay(request, { target, template }, baseName, turn) : canLink,
 			// Whoever is ready goes first.
 			onWait: () => turn.stepAside(),
 			closed: this.terms.lane.closed,
@@ -120,7 +126,10 @@ export class PairMerger {
 		const { credential, continues } = this.terms;
 		const connection = { ...credential, timeoutMs, clock, signal: this.cancelled };
 		const post = async () => {
-			await this.store.whenWritable().catch(() => turn.closeLane());
+			await this.store.whenWritable().catch((cause: unknown) => {
+				this.ended ??= noStore(cause);
+				turn.closeLane();
+			});
 			turn.closed.throwIfAborted();
 			return await faceFusion(this.context, { ...pair, similarity }, connection);
 		};
@@ -154,6 +163,8 @@ export class PairMerger {
 		);
 	}
 }
+
+const noStore = (cause: unknown) => ({ kind: 'noStore' as const, cause });
 
 /** The pictures of a pair that are stored turned, which may be why the service found no face. */
 function turned({ pictures }: MergeRequest, pair: Record<ImageRole, InputPicture>): UnfitPicture[] {

@@ -337,6 +337,41 @@ describe('a binary store that takes nothing', () => {
 		expect(task.error?.message).toBe('Not sent: n8n cannot store pictures now');
 	});
 
+	it('loses nothing that the execution has: Retry On Fail delivers what the first try has paid for', async () => {
+		await start();
+		const { BinaryDataService } = await import('n8n-core');
+		const { store } = BinaryDataService.prototype;
+		let stored = 0;
+		const full = jest.spyOn(BinaryDataService.prototype, 'store').mockImplementation(async function (
+			this: InstanceType<typeof BinaryDataService>,
+			...args
+		) {
+			if (args[2].fileName?.includes('-merged')) stored++;
+			if (stored > 3) throw new Error('ENOSPC: no space left on device');
+			return await store.apply(this, args);
+		});
+		const nodeSettings = { ...again, onError: 'continueRegularOutput' as const };
+		const parameters = { ...pairs(1).parameters, options: { maxConcurrency: 1 } };
+		const { items } = await execute(8, 0, { nodeType: skipping(), parameters, nodeSettings });
+		full.mockRestore();
+		expect(items.filter(isMerged)).toHaveLength(3);
+		expect(simulator.requests.length).toBeLessThanOrEqual(5);
+	});
+
+	it('says why it sends nothing more, though it was the copy of an earlier picture that was not taken', async () => {
+		await start();
+		const nodeType = skipping();
+		await execute(1, 0, { nodeType });
+		simulator.reset();
+		const full = await failToStore(/-merged|^merged\.jpg/, 5 + 5);
+		const nodeSettings = { onError: 'continueRegularOutput' as const };
+		const { items } = await execute(10, 0, { nodeType, nodeSettings });
+		full.mockRestore();
+		const failed = items.filter((item) => !isMerged(item));
+		expect(failed.length).toBeGreaterThan(0);
+		for (const { json } of failed) expect(json.description).toMatch(/Check the disk, database or bucket|n8n says: /);
+	});
+
 	it('in the middle of a batch costs what is in flight: who waits for it to work again is not sent', async () => {
 		await start();
 		const full = await failToStore(/^merged\.(?!txt)|-merged/, Infinity);

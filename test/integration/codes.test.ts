@@ -245,17 +245,27 @@ describe('a refusal in a batch of six', () => {
 		expect(simulator.requests).toHaveLength(6);
 	});
 
-	it.each([200, 400, 402, 404, 405, 407, 410, 418, 451])(
-		'of a wrong address stops after one request: a page with %d',
-		async (status) => {
-			const items = await batch({ kind: 'html', status });
-			expect(simulator.requests).toHaveLength(1);
-			expect(items.map(({ json }) => json.error)).toEqual([
-				'No AILabTools API answers at this address [item 0]',
-				...[1, 2, 3, 4, 5].map((item) => `Not sent: No AILabTools API answers at this address [item ${item}]`),
-			]);
-		},
-	);
+	it.each([402, 406, 407, 410, 451])("of a firewall is its pair's alone: a page with %d", async (status) => {
+		const { items } = await run((_index, pair) => (pair === 2 ? { kind: 'html', status } : undefined), {
+			items: Array.from({ length: 6 }, () => ({ files })),
+			parameters: { similarity: '={{ $itemIndex / 10 }}' },
+			nodeSettings: { onError: 'continueRegularOutput' },
+		});
+		expect(items.map(({ binary }) => binary?.data !== undefined)).toEqual([true, true, false, true, true, true]);
+		expect(items[2]?.json.error).toBe(
+			'Something between n8n and AILabTools, such as a firewall, refused this pair [item 2]',
+		);
+		expect(items[2]?.json.description).toContain("check the address: Check 'Base URL' in the credential");
+	});
+
+	it.each([200, 400, 404, 405])('of a wrong address stops after one request: a page with %d', async (status) => {
+		const items = await batch({ kind: 'html', status });
+		expect(simulator.requests).toHaveLength(1);
+		expect(items.map(({ json }) => json.error)).toEqual([
+			'No AILabTools API answers at this address [item 0]',
+			...[1, 2, 3, 4, 5].map((item) => `Not sent: No AILabTools API answers at this address [item ${item}]`),
+		]);
+	});
 });
 
 describe.each(['continueRegularOutput', 'continueErrorOutput'] as const)('On Error: %s', (onError) => {

@@ -217,3 +217,17 @@ describe('in binary mode combined, an output field that is given as its path', (
 		expect(Object.keys(Object(items[0]?.json._files))).toEqual(['template']);
 	});
 });
+
+it.each(["_files['data']", '$json._files.data', '$binary.data'])(
+	'in binary mode combined, an output field that is a path of another kind is refused: %s',
+	async (outputBinaryPropertyName) => {
+		const { task } = await run({
+			binaryMode: 'filesystem',
+			settings: { binaryMode: 'combined' },
+			items: [{ files }],
+			parameters: { outputBinaryPropertyName },
+		});
+		expect(task.error?.message).toMatch(/^'Put Output File in Field' must be a field name, but is /);
+		expect(simulator.requests).toHaveLength(0);
+	},
+);

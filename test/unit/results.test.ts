@@ -148,6 +148,26 @@ test('a picture that cannot be copied now is not paid for again, and one that is
 	expect(await second).toMatchObject({ reused: false });
 });
 
+test('of two places that are known, the second is tried where the first cannot be read, and kept though the first is used', async () => {
+	const results = new PaidResults<Refused>();
+	const payer = slowPayment();
+	const execution = {};
+	const paid = results.getOrMerge(execution, 'pair', payer.ways);
+	payer.payment.end(result('1'));
+	await paid;
+	await results.getOrMerge({}, 'pair', slowPayment().ways);
+	// The first execution uses its own once more.
+	await results.getOrMerge(execution, 'pair', slowPayment().ways);
+	const later = slowPayment();
+	const copy: Ways<Refused>['copy'] = async ({ binary }) => {
+		if (binary.id === '1') throw new Error('Access denied');
+		return await Promise.resolve(binary);
+	};
+	const outcome = await results.getOrMerge({}, 'pair', { ...later.ways, copy });
+	expect(outcome).toMatchObject({ reused: true, result: { binary: { id: 'copy of 1' } } });
+	expect(later.payment.begun).toBe(0);
+});
+
 test('an execution that is closed does not wait for another, and does not pay', async () => {
 	const results = new PaidResults<Refused>();
 	const [payer, other] = [slowPayment(), slowPayment()];

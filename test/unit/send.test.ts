@@ -307,6 +307,17 @@ describe('a pair that is refused for load again and again while others are taken
 		});
 	});
 
+	it('is not told so because a clock goes on between its refusal and the note of it', async () => {
+		const { clock, execute } = scene();
+		const now = clock.now.bind(clock);
+		let ticks = 0;
+		clock.now = () => now() + ++ticks * 1e-6;
+		const { sendings } = await clock.run(execute(1, 0));
+		// Nothing else was ever taken: it waits for two minutes instead.
+		expect(sendings[0]).toMatchObject({ answer: { refusal: { blame: 'load' } } });
+		expect(now()).toBeGreaterThan(PATIENCE_MS);
+	});
+
 	it('holds up most visitors for less than a minute', async () => {
 		const { clock, execute } = scene();
 		const visitors: Array<ReturnType<typeof execute>> = [];
@@ -323,4 +334,9 @@ describe('a pair that is refused for load again and again while others are taken
 		const waits = all.map(({ tookMs }) => tookMs).sort((one, other) => one - other);
 		expect(waits[90]).toBeLessThan(60_000);
 	});
+});
+
+test('what may have been billed is told so, though the lane is closed while the pair waits for a place again', async () => {
+	const { answer } = await sendOne([cutOff, overload, overload, overload], { closedAt: 4_000 });
+	expect(answer).toMatchObject({ refusal: { mayBeBilled: true } });
 });

@@ -42,6 +42,8 @@ export async function send<T extends object>(
 	{ maxRetries, clock, random, endsBatch }: SendOptions,
 ): Promise<Sending<T> | undefined> {
 	let last: Sending<T> | undefined;
+	/** The last that may have been billed: whatever comes then, it was sent. */
+	let billed: Sending<T> | undefined;
 	let faults = 0;
 	let faultAt = Number.NEGATIVE_INFINITY;
 	let ownFaults = 0;
@@ -63,8 +65,8 @@ export async function send<T extends object>(
 				const isPatient = Math.max(retryAfterMs, turn.refusedForMs()) <= PATIENCE_MS;
 				if (verdict === 'refused') {
 					// Whether others were taken since it was refused last.
-					if (turn.refusedForMs() < clock.now() - refusedAt) passedOver++;
-					refusedAt = clock.now();
+					const sinceMs = clock.now() - refusedAt;
+					if (turn.refusedForMs() < sinceMs) passedOver++;
 					isGivenUp = passedOver === MOST_PASSED_OVER;
 					if (isGivenUp) refusal = { ...refusal, ...refusedAlone };
 				} else {
@@ -79,6 +81,7 @@ export async function send<T extends object>(
 				// After an outage of that length, no other pair would fare better.
 				if (!isPatient && verdict === 'down') refusal = { ...refusal, blame: 'account' };
 				last = { answer: { refusal }, attempts };
+				if (refusal.mayBeBilled) billed = last;
 			}
 			// Before the place is given back, so that no other pair gets it.
 			if (isGivenUp && refusal !== undefined && endsBatch(refusal)) turn.closeLane();
@@ -88,7 +91,9 @@ export async function send<T extends object>(
 		if (isGivenUp) return last;
 		if (verdict === 'refused') {
 			// It says nothing about the pair: if the lane closes now, it was held back.
-			last = undefined;
+			last = billed;
+			// Not before the gate has noted the refusal, which else would seem to be a later one.
+			refusedAt = clock.now();
 		} else {
 			turn.stepAside();
 			// Rejects when the lane is closed, which the place then tells.

@@ -196,6 +196,7 @@ export function ruleFor(httpStatus: number, code: string | undefined, fromServic
 	const isUnavailable = httpStatus === 408 || httpStatus >= 500;
 	if (fromService) return isUnavailable ? unavailable : notAccepted;
 	// It comes from a proxy on the way, or from another site. Of 200, only a web page comes here.
+	if ([200, 400, 404, 405].includes(httpStatus)) return unreachable;
 	if (isUnavailable) return { ...unavailable, ...perhapsBilled('Run the workflow again later.') };
 	switch (httpStatus) {
 		case 403:
@@ -210,7 +211,11 @@ export function ruleFor(httpStatus: number, code: string | undefined, fromServic
 				visitor: 'The two files together are too large. Save the pictures with fewer pixels.',
 			};
 	}
-	return unreachable;
+	return {
+		...notAccepted,
+		what: 'Something between n8n and AILabTools, such as a firewall, refused this pair',
+		advice: `Ask its administrator, or check the address: ${unreachable.advice}`,
+	};
 }
 
 /**

@@ -82,7 +82,9 @@ export class RequestReader {
 		const given = this.parameter('outputBinaryPropertyName');
 		const name = typeof given === 'string' ? given.trim() : '';
 		// In binary mode combined, fields are read as `_files.data`.
-		if (name !== '') return this.storedBinaries.isCombined ? name.replace(/^_files\.(?=.)/, '') : name;
+		const field = this.storedBinaries.isCombined ? name.replace(/^_files\.(?=.)/, '') : name;
+		const isPath = this.storedBinaries.isCombined && /^(_files\b|\$)/.test(field);
+		if (field !== '' && !isPath) return field;
 		const found = isEmpty(given) ? 'is empty' : `must be a field name, but is ${quote(given)}`;
 		throw this.refusal(`'${labels.outputBinaryPropertyName}' ${found}`, 'Enter a field name, such as data.');
 	}

@@ -116,11 +116,18 @@ export class PaidResults<Other extends { kind: string }> {
 		if (own !== undefined) return keep(own, true);
 		// What is saved but not its own is of the failed execution that this one is the Retry of.
 		const known = reuse ? this.#placesOf(key) : [];
-		for (const earlier of [saved[key], shared, ...known]) {
-			const binary = earlier && (await copy(earlier));
-			if (earlier && binary) return keep({ ...earlier, binary }, true);
-			if (earlier) this.#forget(key, earlier);
+		const faults: unknown[] = [];
+		for (const earlier of [saved[key], shared, ...known].filter((each) => each !== undefined)) {
+			try {
+				const binary = await copy(earlier);
+				if (binary) return keep({ ...earlier, binary }, true);
+				this.#forget(key, earlier);
+			} catch (error) {
+				faults.push(error);
+			}
 		}
+		// One that cannot be copied now may still be there.
+		if (faults.length > 0) throw faults[0];
 		const merged = await merge();
 		return 'kind' in merged ? merged : keep(merged, false);
 	}
@@ -136,9 +143,9 @@ export class PaidResults<Other extends { kind: string }> {
 	}
 
 	#know(key: string, result: PaidResult): void {
-		const [first = result] = this.#placesOf(key);
+		const places = this.#placesOf(key);
 		this.#known.delete(key);
-		this.#known.set(key, [...new Set([first, result])]);
+		this.#known.set(key, places.includes(result) ? places : [...places.slice(0, 1), result]);
 		for (const oldest of this.#known.keys()) {
 			if (this.#known.size <= MOST_KNOWN) break;
 			this.#known.delete(oldest);
