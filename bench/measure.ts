@@ -1,161 +1,204 @@
-/** One contestant in one situation, executed once in a fresh n8n and measured. */
-import { cp, readdir, readFile, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+/** Measures situations in an n8n that runs as a server, in one process or in queue mode. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { N8nInstallation } from '../lab/n8n/installation';
-import { createN8n } from '../lab/n8n/n8n';
-import { freePort, runProcess } from '../lab/n8n/processes';
-import { CREDENTIAL } from '../lab/n8n/workflows';
+import { hasEnded, type Lab, type Listed } from '../lab/n8n/lab';
+import { cpuSeconds, forgetPeak, peakMemory } from '../lab/n8n/processes';
 import { sha256 } from '../lab/simulator/exchange';
-import { SIMULATOR_KEY, startSimulator, type RecordedRequest } from '../lab/simulator/simulator';
-import { HEADER_CREDENTIAL, type Contestant } from './contestants';
-import { pairOf, PICTURES_FOLDER, type Pictures } from './pictures';
-import { AT_A_TIME, SERVICE_MS, takingPart, type Situation } from './situations';
+import { SIMULATOR_KEY, startSimulator, type RecordedRequest, type Simulator } from '../lab/simulator/simulator';
+import { prepareCallers, type Callers } from './callers';
+import { contestants, type Contestant } from './contestants';
+import { makePictures, pairOf, type Pictures } from './pictures';
+import type { ContestantId, Result, Run } from './results';
+import { idealSeconds, pairsOf, phaseName, type Phase, type Queue, type Scene, type Situation } from './situations';
 
-export interface Figures {
-	/** Different pictures of the service in n8n's binary store at the end, or in the items, where the contestant leaves them. */
-	merged: number;
-	/** Requests that the service took and merged, and so are paid for. */
-	paid: number;
-	requests: number;
-	/** From the first request's start to the last one's end, seconds. */
-	span: number;
-	/** Of the n8n process: user and system, seconds. */
-	cpu: number;
-	/** Of the n8n process: the most resident memory, MB of 1024 × 1024 bytes. */
-	memory: number;
-	/** What n8n stored of the execution in its database, KB of 1024 bytes. */
-	stored: number;
+/** Where situations are measured. */
+export interface Stage extends Pick<Scene, 'lab' | 'queue'> {
+	show(line: string): void;
+	/** What the node is called here, if not by its name. */
+	as?: { id: ContestantId; name: string };
 }
 
-/**
- * Prepares an n8n with the package and everybody's workflows for some situations in it, and gives what measures there.
- * Everything is kept in `folder`.
- * @throws Error when n8n does not work; so does what is given
- */
-export async function prepareMeasuring(
-	installation: N8nInstallation,
-	tarball: string,
-	folder: string,
-	situations: Situation[],
-) {
-	const prepared = join(folder, 'prepared');
-	const userFolder = join(folder, 'user');
-	const usageFile = join(folder, 'usage.json');
-	const port = await freePort();
-	const baseUrl = `http://127.0.0.1:${port}`;
-	await rm(prepared, { recursive: true, force: true });
-	const n8n = await createN8n({ installation, userFolder: prepared, tarball });
-	await n8n.importCredentials(
-		{ ...CREDENTIAL, data: { apiKey: SIMULATOR_KEY, baseUrl } },
-		{ ...HEADER_CREDENTIAL, data: { name: 'ailabapi-api-key', value: SIMULATOR_KEY } },
-	);
-	const workflows = situations.flatMap((situation) =>
-		takingPart(situation).map((contestant) => {
-			const { serviceMs = SERVICE_MS, atATime = AT_A_TIME, stopOnError = [] } = situation;
-			// Whole seconds, as one would say it, and longer than a merge.
-			const betweenMs = 1_000 * Math.floor(serviceMs / 1_000 + 1);
-			const told = { baseUrl, atATime, betweenMs, stopOnError: stopOnError.includes(contestant.id) };
-			return { ...contestant.workflow(told), id: workflowId(contestant, situation) };
-		}),
-	);
-	await n8n.importWorkflows(...workflows);
+/** How often to see whether the executions have ended. */
+const LOOK_MS = 1_000;
 
-	return async function measure(
-		contestant: Contestant,
-		situation: Situation,
-		{ merged, bad }: Pictures,
-	): Promise<Figures> {
-		const { serviceMs = SERVICE_MS, account, escapeSlashes } = situation;
-		await rm(userFolder, { recursive: true, force: true });
-		await rm(usageFile, { force: true });
-		await cp(prepared, userFolder, { recursive: true });
-		const run = await createN8n({
-			installation: { ...installation, script: resolve(__dirname, 'usage.cjs') },
-			userFolder,
-			tarball,
-			env: {
-				BENCH_SCRIPT: installation.script,
-				BENCH_USAGE: usageFile,
-				N8N_RESTRICT_FILE_ACCESS_TO: PICTURES_FOLDER,
-			},
-		});
-		const service = await startSimulator({
-			port,
-			latencyMs: serviceMs,
-			accounts: [{ key: SIMULATOR_KEY, ...account }],
-			escapeSlashes,
-			answerPicture: merged,
-			fault: (request) => {
-				const why = bad.get(pairOf(request));
-				return why ? { kind: 'status', status: why.status, code: why.code } : situation.fault?.(request);
-			},
-		});
-		try {
-			const { stdout, stderr } = await run.command('execute', `--id=${workflowId(contestant, situation)}`);
-			const usage = await readFile(usageFile, 'utf8').catch(() => undefined);
-			const isAtWork = contestant.id === 'nothing' || service.requests.length > 0;
-			if (usage === undefined || !isAtWork) throw new Error(`${contestant.name} did not work:\n${stdout}${stderr}`);
-			const { bytes, pictures } = await readDatabase(installation, userFolder);
-			const kept = contestant.picturesInItems ? pictures : await storedPictures(userFolder);
-			const given = new Set(service.requests.map(({ resultSha256 }) => resultSha256));
-			return {
-				...ofService(service.requests),
-				...ofProcess(JSON.parse(usage)),
-				merged: [...new Set(kept)].filter((hash) => given.has(hash)).length,
-				stored: bytes / 1024,
-			};
-		} finally {
-			await service.close();
+/** By then a process has given back what its start took. */
+const SETTLE_MS = 15_000;
+
+/** After it, what was to happen happens though not enough was merged. */
+const PATIENCE_MS = 120_000;
+
+/** A result for each phase, of which nothing is measured yet. */
+export const resultsOf = (situation: Situation): Result[] =>
+	situation.phases.map((phase) => {
+		const pairs = pairsOf(phase) - (situation.badTargets ?? 0);
+		const ideal = idealSeconds(situation, pairs);
+		return { name: phaseName(situation, phase), pairs, idealSeconds: ideal, contestants: [] };
+	});
+
+/** Those who take part, in the order of their turns, with how many rounds they take. */
+export const takingPart = ({ by, rounds }: Situation): Contestant[] =>
+	contestants
+		.filter(({ id }) => by.includes(id))
+		.map((contestant) => ({ ...contestant, rounds: Math.min(contestant.rounds, rounds) }));
+
+/** Adds what it measures to the results, one for each phase. @throws Error when n8n does not work */
+export async function measure(stage: Stage, situation: Situation, results: Result[]): Promise<void> {
+	const { phases, pictureBytes, badTargets } = situation;
+	const pairs = phases.reduce((sum, phase) => sum + (phase.samePictures ? 0 : pairsOf(phase)), 0);
+	const pictures = await makePictures(pairs, pictureBytes, badTargets);
+	const taking = takingPart(situation);
+	// Round by round, so that what the machine does besides meets everybody.
+	for (let round = 1; taking.some(({ rounds }) => round <= rounds); round++) {
+		for (const contestant of taking.filter(({ rounds }) => round <= rounds)) {
+			if (situation.isAlone) {
+				await stage.lab.restart({});
+				await sleep(SETTLE_MS);
+			}
+			stage.show(`${situation.name}, ${contestant.name}, round ${round}`);
+			const runs = await measureRound(stage, situation, contestant, pictures);
+			const { id, name } = stage.as ?? contestant;
+			for (const [index, { contestants: all }] of results.entries()) {
+				const run = runs[index] ?? {};
+				const known = all.find((each) => each.id === id);
+				if (known) known.runs.push(run);
+				else all.push({ id, name, runs: [run] });
+			}
 		}
-	};
+	}
 }
 
-const workflowId = ({ id }: Contestant, { name }: Situation) => `${id}-${sha256(Buffer.from(name)).slice(0, 16)}`;
+/** Gives a run for each phase. */
+async function measureRound(stage: Stage, situation: Situation, contestant: Contestant, pictures: Pictures) {
+	const service = await startSimulator({
+		...{ latencyMs: situation.serviceMs, delayMs: situation.delayMs, escapeSlashes: situation.escapeSlashes },
+		...{ answerPicture: pictures.merged, accounts: [{ key: SIMULATOR_KEY, ...situation.account }] },
+		fault: (request) => {
+			const why = pictures.bad.get(pairOf(request));
+			return why ? { kind: 'status', ...why } : situation.fault?.(request);
+		},
+	});
+	const callers = await prepareCallers(stage.lab, contestant, situation, service.baseUrl);
+	const runs: Array<Partial<Run>> = [];
+	let first = 0;
+	for (const phase of situation.phases) {
+		if (phase.samePictures) first -= pairsOf(phase);
+		const { cpu, memory, ...run } = await runPhase({ ...stage, service, callers, phase, first });
+		// What a process has used that had other work before says nothing.
+		runs.push(situation.isAlone ? { ...run, cpu, memory } : run);
+		first += pairsOf(phase);
+	}
+	await callers.close();
+	await service.close();
+	return runs;
+}
 
-function ofService(requests: RecordedRequest[]) {
-	const [earliest] = requests;
-	const ends = requests.map(({ finishedAt, startedAt }) => finishedAt ?? startedAt);
+type RunningPhase = Stage & { service: Simulator; callers: Callers; phase: Phase; first: number };
+
+/** @param first the number of its first pair */
+async function runPhase({ lab, queue, service, callers, phase, first }: RunningPhase): Promise<Partial<Run>> {
+	const { visitors = { count: 0 }, batches = [] } = phase;
+	const { pid } = lab.server;
+	const earlier = service.requests.length;
+	const requests = () => service.requests.slice(earlier);
+	const known = (await callers.executions()).map(({ id }) => id);
+	await forgetPeak(pid);
+	const cpuBefore = await cpuSeconds(pid);
+	const firsts = batches.map((_, index) => first + pairsOf({ batches: batches.slice(0, index) }));
+	const start = async (index: number) => await callers.start(firsts[index] ?? 0, batches[index] ?? 0);
+	const ids = await Promise.all(batches.map(async (_, index) => await start(index)));
+	const visit = async (index: number) => {
+		await sleep((index + 0.5) * (visitors.everyMs ?? 0));
+		const begun = performance.now();
+		// A visitor whose connection breaks has no picture.
+		const hash = await callers.visit(first + pairsOf({ batches }) + index).catch(() => undefined);
+		return { hash, wait: (performance.now() - begun) / 1_000 };
+	};
+	const meanwhile = async () => {
+		const giveUp = performance.now() + PATIENCE_MS;
+		while (requests().filter(isPaid).length < pairsOf(phase) / 3 && performance.now() < giveUp) await sleep(20);
+		await phase.meanwhile?.({ lab, queue, service, ids, startAgain: start });
+	};
+	const [visits] = await Promise.all([
+		Promise.all(Array.from({ length: visitors.count }, async (_, index) => await visit(index))),
+		phase.meanwhile && meanwhile(),
+	]);
+	let executions: Listed[] | undefined;
+	do {
+		await sleep(LOOK_MS);
+		// While its database is away, n8n cannot say.
+		executions = (await callers.executions().catch(() => undefined))?.filter(({ id }) => !known.includes(id));
+	} while (!executions?.every(hasEnded));
+	const used = { cpu: (await cpuSeconds(pid)) - cpuBefore, memory: await peakMemory(pid) };
+
+	const out = new Set(visits.map(({ hash }) => hash));
+	let stored = 0;
+	for (const { id } of executions) {
+		const data = await lab.stored(id);
+		stored += Buffer.byteLength(data) / 1024;
+		for (const hash of await picturesIn(lab, data)) out.add(hash);
+	}
+	const ofBatches = requests().filter((request) => isPaid(request) && pairOf(request) < first + pairsOf({ batches }));
 	return {
-		paid: requests.filter(({ status }) => status === 200).length,
-		requests: requests.length,
-		span: earliest ? (Math.max(...ends) - earliest.startedAt) / 1_000 : 0,
+		...{ ...used, ...countPairs(requests(), out), span: spanOf(requests(), requests()) },
+		// What is not merged again was merged in an earlier phase.
+		delivered: countPairs(service.requests, out).delivered,
+		...(visits.length > 0 && { waits: visits.map(({ wait }) => wait) }),
+		...(batches.length > 0 && { stored, batchSpan: spanOf(requests(), ofBatches) }),
+		...(queue && { shares: sharesOf(queue, firsts, ids, ofBatches) }),
 	};
 }
 
-function ofProcess({ userCPUTime, systemCPUTime, maxRSS }: NodeJS.ResourceUsage) {
-	return { cpu: (userCPUTime + systemCPUTime) / 1e6, memory: maxRSS / 1024 };
+/** Whether the service merged it, even if nobody got the answer. */
+const isPaid = ({ resultSha256 }: RecordedRequest) => resultSha256 !== undefined;
+
+/** What became of the pairs. @param out the hashes of all pictures that came out */
+export function countPairs(requests: RecordedRequest[], out: ReadonlySet<string | undefined>) {
+	const merges = new Map<number, string[]>();
+	for (const request of requests.filter((each) => !Number.isNaN(pairOf(each)))) {
+		const own = merges.get(pairOf(request)) ?? [];
+		merges.set(pairOf(request), request.resultSha256 ? [...own, request.resultSha256] : own);
+	}
+	const pairs = [...merges.values()];
+	return {
+		requests: requests.length,
+		refused: requests.filter(({ status }) => status === 429).length,
+		paid: pairs.flat().length,
+		sent: pairs.length,
+		merged: pairs.filter((own) => own.length > 0).length,
+		paidTwice: pairs.filter((own) => own.length > 1).length,
+		delivered: pairs.filter((own) => own.some((hash) => out.has(hash))).length,
+	};
 }
 
-/** The hashes of all that is in n8n's binary store. */
-async function storedPictures(userFolder: string): Promise<string[]> {
+const endOf = ({ startedAt, finishedAt = startedAt }: RecordedRequest) => finishedAt;
+
+/** Seconds from the start of the first of all requests to the end of the last of some. */
+function spanOf([first]: RecordedRequest[], some: RecordedRequest[]): number {
+	return first && some.length > 0 ? (Math.max(...some.map(endOf)) - first.startedAt) / 1_000 : 0;
+}
+
+/** The hashes of all pictures of an execution: stored ones by their ids, and those left in items as Base64. */
+async function picturesIn(lab: Lab, data: string): Promise<string[]> {
+	const parts: unknown[] = JSON.parse(data);
 	const hashes: string[] = [];
-	const files = await readdir(join(userFolder, '.n8n/storage'), { recursive: true, withFileTypes: true });
-	for (const file of files) {
-		if (file.isFile()) hashes.push(sha256(await readFile(join(file.parentPath, file.name))));
+	for (const part of parts) {
+		if (typeof part !== 'string') continue;
+		const [, store, path = ''] = /^(filesystem-v2|database):(.*)/.exec(part) ?? [];
+		if (store === 'database') hashes.push(sha256(await lab.read({ id: part, data: '', mimeType: 'image/jpeg' })));
+		else if (store) hashes.push(sha256(await readFile(join(lab.folder, 'user/.n8n/storage', path))));
+		else if (part.length > 10_000) hashes.push(sha256(Buffer.from(part, 'base64')));
 	}
 	return hashes;
 }
 
-/**
- * How many bytes of execution data are in n8n's database, and the hashes of the pictures in them as Base64. The database is
- * read by n8n's own Node.js, which has SQLite in it.
- */
-async function readDatabase(
-	{ node }: N8nInstallation,
-	userFolder: string,
-): Promise<{ bytes: number; pictures: string[] }> {
-	const script = `
-		const { createHash } = require('node:crypto');
-		const { DatabaseSync } = require('node:sqlite');
-		const database = new DatabaseSync(process.argv[1], { readOnly: true });
-		const texts = database.prepare('SELECT data FROM execution_data').all().map(({ data }) => data);
-		const long = texts.flatMap((text) => JSON.parse(text)).filter((part) => typeof part === 'string' && part.length > 10_000);
-		const pictures = long.map((base64) => createHash('sha256').update(Buffer.from(base64, 'base64')).digest('hex'));
-		console.log(JSON.stringify({ bytes: texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0), pictures }));
-	`;
-	const database = join(userFolder, '.n8n/database.sqlite');
-	const { stdout, stderr } = await runProcess(node, ['-e', script, database], { cwd: userFolder, env: process.env });
-	if (stdout === '') throw new Error(`n8n's database could not be read:\n${stderr}`);
-	return JSON.parse(stdout);
+/** Once a worker is done, the others have the account to themselves, so that counts only until then. */
+function sharesOf({ workers }: Queue, firsts: number[], ids: string[], merges: RecordedRequest[]): number[] {
+	const own = workers.map(({ output }) => {
+		const started = new Set([...output().matchAll(/Worker started execution (\d+)/g)].map(([, id]) => id));
+		return merges.filter((request) => started.has(ids[firsts.findLastIndex((first) => first <= pairOf(request))]));
+	});
+	const firstDone = Math.min(...own.map((requests) => Math.max(...requests.map(endOf))));
+	return own.map((requests) => requests.filter((request) => endOf(request) <= firstDone).length);
 }

@@ -1,157 +1,124 @@
-/** What the benchmark has found out, as it is kept in `results.json`, and its figures: median and range over the rounds. */
-import type { ContestantId } from './contestants';
-import type { Figures } from './measure';
-import type { ServerFigures } from './server';
+/** What the benchmark has found out, as `results.json` keeps it, and the figures that are read from it. */
+
+/** Batches by everybody; n8n's engine alone; a server with visitors; queue mode; all that breaks. */
+export const PARTS = ['batches', 'alone', 'visitors', 'workers', 'faults'] as const;
+export type Part = (typeof PARTS)[number];
+
+/** Users' ways without the node, the node, and what it is held beside. */
+export type ContestantId = 'nothing' | 'http' | 'batching' | 'loop' | 'sequence' | 'node' | 'bareLoop' | 'oneProcess';
 
 /** Lists of what was not measured are empty. */
-export interface Results {
-	/** When, as YYYY-MM-DD. */
-	date: string;
-	machine: { cpu: string; cores: number; memoryGb: number; system: string };
-	versions: { package: string; n8n: string; node: string };
-	/** By `n8n execute`. */
-	situations: SituationResult[];
-	/** In an n8n that runs as a server: one process, then queue mode beside one process. */
-	server: ServerResult[];
-	/** Of the node without the rest of n8n. */
-	overhead: Overhead[];
+export interface Results extends Record<Part, Result[]> {
+	/** When each part was measured, of which versions, and where. */
+	about: Partial<Record<Part, string>>;
 }
 
-interface Result<Run> {
+/** A situation, or a phase of one. */
+export interface Result {
+	/** Unlike any other's. */
 	name: string;
-	pictureBytes: number;
-	idealSeconds: number;
-	contestants: Array<{ id: ContestantId; name: string; runs: Run[] }>;
-}
-
-export interface SituationResult extends Result<Figures> {
+	/** How many the service would merge, visitors' included. */
 	pairs: number;
-	/** How many of them the service would merge. */
-	mergeable: number;
+	idealSeconds: number;
+	contestants: Array<{ id: ContestantId; name: string; runs: Array<Partial<Run>> }>;
 }
 
-/** A phase of a situation. */
-export interface ServerResult extends Result<ServerFigures> {
-	visitors: number;
-	/** Pairs of each execution. */
-	batches: number[];
-	/** Which of them was stopped. */
-	stopped?: number;
-	serviceMs: number;
+/** One round of a contestant: times in seconds, sizes in units of 1024, and what became of the pairs. */
+export interface Run {
+	requests: number;
+	/** Requests refused with 429. */
+	refused: number;
+	/** Those that the service merged, whoever got the answer. */
+	paid: number;
+	/** Pairs that the service got whole at least once, that it merged, and that it merged more than once. */
+	sent: number;
+	merged: number;
+	paidTwice: number;
+	/** Pairs whose picture is in the data of an execution, or reached its visitor. */
+	delivered: number;
+	/** From the first request's start to the last one's end, or to the end of the last merge for a batch. */
+	span: number;
+	batchSpan: number;
+	/** How long each of the visitors waited for his answer. */
+	waits: number[];
+	/** Of the process. */
+	cpu: number;
+	/** The most that was resident, MB. */
+	memory: number;
+	/** In n8n's database, of the executions, KB. */
+	stored: number;
+	/** Pairs merged by each worker by the time the first of them was done with all of its. */
+	shares: number[];
 }
 
-/** CPU of a batch within `execute`, in ms per pair, for each round. */
-export interface Overhead {
-	pictureBytes: number;
-	bareLoop: number[];
-	node: number[];
+/** In place of what was not measured. */
+const NOT_MEASURED: Run = {
+	...{ requests: NaN, refused: NaN, paid: NaN, sent: NaN, merged: NaN, paidTwice: NaN, delivered: NaN },
+	...{ span: NaN, batchSpan: NaN, waits: [], cpu: NaN, memory: NaN, stored: NaN, shares: [] },
+};
+
+interface Figure {
+	title: string;
+	digits: number;
+	/** Behind the number. */
+	unit: string;
+	/** Whether it is the same however busy the machine is. */
+	isCounted: boolean;
+	/** Not finite where it was not measured, or is one per picture and there is none. */
+	of(run: Run, about: Result): number;
 }
 
-export interface Spread {
-	median: number;
-	least: number;
-	most: number;
+const counted = (title: string, of: Figure['of'], digits = 0, unit = ''): Figure => {
+	return { title, of, digits, unit, isCounted: true };
+};
+const timed = (title: string, unit: string, digits: number, of: Figure['of']): Figure => {
+	return { title, of, digits, unit, isCounted: false };
+};
+
+const figures = {
+	sent: counted('sent', ({ sent }) => sent),
+	merged: counted('merged by the service', ({ merged }) => merged),
+	delivered: counted('delivered', ({ delivered }) => delivered),
+	missing: counted('not delivered', ({ delivered }, { pairs }) => pairs - delivered),
+	paidTwice: counted('paid twice', ({ paidTwice }) => paidTwice),
+	lost: counted('lost', ({ merged, delivered }) => merged - delivered),
+	paid: counted('paid for', ({ paid }) => paid),
+	requests: counted('requests', ({ requests }) => requests),
+	requestsPerPicture: counted('requests per picture', ({ requests, delivered }) => requests / delivered, 2),
+	storedPerPicture: counted('stored per picture', ({ stored, delivered }) => stored / delivered, 1, ' KB'),
+	refusedShare: timed('refused', ' %', 0, ({ requests, refused }) => (100 * refused) / requests),
+	span: timed('time', ' s', 1, ({ span }) => span),
+	timeToIdeal: timed('time per picture ÷ ideal', ' ×', 2, ({ span, delivered }, { idealSeconds, pairs }) => {
+		return ((span / idealSeconds) * pairs) / delivered;
+	}),
+	batchToIdeal: timed("batch's time ÷ ideal", ' ×', 2, ({ batchSpan }, { idealSeconds }) => batchSpan / idealSeconds),
+	middleWait: timed('middle wait', ' s', 1, ({ waits }) => spread(waits).median),
+	slowestWait: timed('slowest wait', ' s', 1, ({ waits }) => spread(waits).most),
+	cpuPerPair: timed('CPU per pair', ' ms', 1, ({ cpu }, { pairs }) => (1_000 * cpu) / pairs),
+	memory: timed('peak memory', ' MB', 0, ({ memory }) => memory),
+	equalToLeast: timed("equal share ÷ least worker's", ' ×', 2, ({ shares }) => {
+		return shares.reduce((all, share) => all + share, 0) / shares.length / Math.min(...shares);
+	}),
+};
+
+export type FigureName = keyof typeof figures;
+
+export const FIGURES: Record<FigureName, Figure> = figures;
+
+export const isFigure = (name: string): name is FigureName => name in figures;
+
+export const FIGURE_NAMES = Object.keys(figures).filter(isFigure);
+
+/** A contestant's figure over its rounds; NaN when it took no part. */
+export function figure(about: Result, id: string, name: FigureName) {
+	const runs = about.contestants.find((contestant) => contestant.id === id)?.runs ?? [];
+	return spread(runs.map((run) => FIGURES[name].of({ ...NOT_MEASURED, ...run }, about)));
 }
 
 /** NaN where there are no values. */
-export function spread(values: number[]): Spread {
+export function spread(values: number[]) {
 	const sorted = [...values].sort((one, other) => one - other);
-	const at = (index: number) => sorted[index] ?? Number.NaN;
+	const at = (index: number) => sorted[index] ?? NaN;
 	const last = sorted.length - 1;
 	return { median: (at(Math.floor(last / 2)) + at(Math.ceil(last / 2))) / 2, least: at(0), most: at(last) };
 }
-
-/** What is compared, and the column that shows it. */
-export interface Column<Run, About> {
-	title: string;
-	digits: number;
-	of(run: Run, about: About): number;
-}
-
-/** Where a contestant merged nothing, a figure per merged pair is infinite. */
-export const FIGURES = {
-	merged: { title: 'merged', digits: 0, of: ({ merged }) => merged },
-	paid: { title: 'paid for', digits: 0, of: ({ paid }) => paid },
-	requestsPerMerged: { title: 'requests per merged', digits: 2, of: ({ requests, merged }) => requests / merged },
-	span: { title: 'span, s', digits: 1, of: ({ span }) => span },
-	timeToIdeal: {
-		title: 'time per merged ÷ ideal',
-		digits: 2,
-		of: ({ span, merged }, { idealSeconds, mergeable }) => span / merged / (idealSeconds / mergeable),
-	},
-	cpuPerPair: { title: 'CPU per pair, ms', digits: 0, of: ({ cpu }, { pairs }) => (1_000 * cpu) / pairs },
-	memory: { title: 'peak memory, MB', digits: 0, of: ({ memory }) => memory },
-	storedPerMerged: { title: 'stored per merged, KB', digits: 1, of: ({ stored, merged }) => stored / merged },
-} satisfies Record<string, Column<Figures, SituationResult>>;
-
-/** Of a phase in a server. NaN where it has nothing of the kind, such as waits without visitors. */
-export const SERVER_FIGURES = {
-	served: { title: 'visitors served', digits: 0, of: ({ served }, { visitors }) => (visitors ? served : Number.NaN) },
-	/** Those who got no picture of their own. */
-	withError: {
-		title: 'with an error',
-		digits: 0,
-		of: ({ served }, { visitors }) => (visitors ? visitors - served : Number.NaN),
-	},
-	middleWait: {
-		title: 'middle wait, service times',
-		digits: 1,
-		of: ({ waits }, { serviceMs }) => (1_000 * spread(waits).median) / serviceMs,
-	},
-	slowestWait: {
-		title: 'slowest wait',
-		digits: 1,
-		of: ({ waits }, { serviceMs }) => (1_000 * spread(waits).most) / serviceMs,
-	},
-	merged: { title: 'pairs merged', digits: 0, of: ({ merged }) => (merged.length ? sum(merged) : Number.NaN) },
-	/** Visitors without a picture, and pairs that did not come out of an execution that nobody stopped. */
-	lost: {
-		title: 'lost',
-		digits: 0,
-		of: ({ served, merged }, { visitors, batches, stopped }) =>
-			visitors - served + sum(batches.map((pairs, index) => (index === stopped ? 0 : pairs - (merged[index] ?? 0)))),
-	},
-	requests: { title: 'requests', digits: 0, of: ({ requests }) => requests },
-	refusedShare: {
-		title: 'share refused',
-		digits: 2,
-		of: ({ requests, refused }) => (requests === 0 ? 0 : refused / requests),
-	},
-	span: { title: 'span, s', digits: 1, of: ({ span }) => span },
-	spanToIdeal: { title: 'span ÷ ideal', digits: 2, of: ({ span }, { idealSeconds }) => span / idealSeconds },
-	batchToIdeal: {
-		title: 'batches ÷ ideal',
-		digits: 2,
-		of: ({ batchSpan }, { batches, idealSeconds }) => (batches.length ? batchSpan / idealSeconds : Number.NaN),
-	},
-	memory: { title: 'peak memory, MB', digits: 0, of: ({ memory }) => memory || Number.NaN },
-	/** The worker that merged least, beside an equal share. */
-	leastShare: {
-		title: 'least share',
-		digits: 2,
-		of: ({ shares = [] }) => (shares.length * Math.min(...shares)) / sum(shares),
-	},
-} satisfies Record<string, Column<ServerFigures, ServerResult>>;
-
-export type ServerFigureName = keyof typeof SERVER_FIGURES;
-
-/** A contestant's figure over its rounds; NaN when it took no part. */
-export function figure<Run, About extends Result<Run>>(
-	about: About,
-	id: ContestantId,
-	{ of }: Column<Run, About>,
-): Spread {
-	const runs = about.contestants.find((contestant) => contestant.id === id)?.runs ?? [];
-	return spread(runs.map((run) => of(run, about)));
-}
-
-const sum = (values: number[]): number => values.reduce((all, value) => all + value, 0);
-
-/** A ratio, as precise as it needs to be. */
-export const shortly = (ratio: number) => (ratio < 10 ? ratio.toFixed(1) : Math.round(ratio).toLocaleString('en'));
-
-/** The results that differ in the number of pairs alone, the fewest first. */
-export const byPairs = (situations: SituationResult[]) =>
-	['20 pairs', '5 at a time', '2,000 pairs'].flatMap((name) =>
-		situations.filter((situation) => situation.name === name),
-	);
