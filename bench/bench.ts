@@ -109,6 +109,8 @@ async function measurePart(part: Part, installation: N8nInstallation): Promise<R
 
 async function publish(results: Results): Promise<void> {
 	await writeFormatted(RESULTS, JSON.stringify(results));
+	// The page shows all parts.
+	if (PARTS.some((part) => results[part].length === 0)) return;
 	const page = fill(await readFile(join(__dirname, 'page.md'), 'utf8'), results);
 	await writeFormatted(join(PROJECT, 'docs/benchmark.md'), page);
 	const readme = join(PROJECT, 'README.md');
