@@ -20,7 +20,7 @@ const COSTS: Array<[string, FigureName]> = [
 
 /** By file name without extension. They stand side by side, at three quarters of their size. */
 export const drawCharts = (results: Results): Record<string, string> => ({
-	'bench-merged': draw(results, 'Pictures delivered, of those that could be (empty: not measured)', delivered(results)),
+	'bench-merged': draw(results, 'Pictures delivered, of those that could be', delivered(results)),
 	'bench-cost': draw(results, 'Times as much as Merge Portraits: 200 pairs of 1.2 MB (log)', costs(results)),
 });
 
@@ -84,7 +84,7 @@ function draw({ about }: Results, text: string, options: EChartsCoreOption): str
 		...{ animation: false, backgroundColor: '#fff', textStyle: { fontFamily: 'sans-serif' } },
 		title: {
 			...{ text, subtext: about.batches, left: 16, top: 10, itemGap: 4 },
-			...{ textStyle: { fontSize: 15 }, subtextStyle: { fontSize: 11 } },
+			...{ textStyle: { fontSize: 15 }, subtextStyle: { fontSize: 9 } },
 		},
 		...options,
 	});
