@@ -9,7 +9,7 @@ import { nodeOfProcess, type EngineOptions, type EngineResult } from '../../lab/
 import { portOf } from '../../lab/required';
 import { SIMULATOR_KEY, type SimulatorOptions } from '../../lab/simulator/simulator';
 import { SkippingClock } from '../virtualClock';
-import { failToStore, files, pairs, restart, run, simulator } from './withSimulator';
+import { failToStore, failToStoreWhen, files, pairs, restart, run, simulator } from './withSimulator';
 
 /** The node in one process, for all executions of a test. */
 let node: INodeType;
@@ -322,15 +322,7 @@ describe('a binary store that takes nothing', () => {
 
 	it('from the first answer on costs an execution one pair, Retry On Fail included', async () => {
 		await start();
-		const { BinaryDataService } = await import('n8n-core');
-		const { store } = BinaryDataService.prototype;
-		const full = jest.spyOn(BinaryDataService.prototype, 'store').mockImplementation(async function (
-			this: InstanceType<typeof BinaryDataService>,
-			...args
-		) {
-			if (simulator.requests.length > 0) throw new Error('ENOSPC: no space left on device');
-			return await store.apply(this, args);
-		});
+		const full = await failToStoreWhen(() => simulator.requests.length > 0);
 		const { task } = await execute(1, 0, { nodeType: skipping(), nodeSettings: again });
 		full.mockRestore();
 		expect(simulator.requests).toHaveLength(1);
@@ -339,16 +331,10 @@ describe('a binary store that takes nothing', () => {
 
 	it('loses nothing that the execution has: Retry On Fail delivers what the first try has paid for', async () => {
 		await start();
-		const { BinaryDataService } = await import('n8n-core');
-		const { store } = BinaryDataService.prototype;
 		let stored = 0;
-		const full = jest.spyOn(BinaryDataService.prototype, 'store').mockImplementation(async function (
-			this: InstanceType<typeof BinaryDataService>,
-			...args
-		) {
-			if (args[2].fileName?.includes('-merged')) stored++;
-			if (stored > 3) throw new Error('ENOSPC: no space left on device');
-			return await store.apply(this, args);
+		const full = await failToStoreWhen((fileName) => {
+			if (fileName.includes('-merged')) stored++;
+			return stored > 3;
 		});
 		const nodeSettings = { ...again, onError: 'continueRegularOutput' as const };
 		const parameters = { ...pairs(1).parameters, options: { maxConcurrency: 1 } };

@@ -4,7 +4,7 @@ import { NodeConnectionTypes, type INodeParameters, type INodeType, type IRunExe
 import { engineNode, nodeOfProcess, runWorkflow, to, useBinaryMode, type BinaryMode } from '../../lab/engine';
 import { SIMULATOR_KEY } from '../../lab/simulator/simulator';
 import { SkippingClock } from '../virtualClock';
-import { failToStore, files, pairs, run, simulator, target, template } from './withSimulator';
+import { failToStore, failToStoreWhen, files, pairs, run, simulator, target, template } from './withSimulator';
 
 const paid = () => simulator.requests.filter(({ status }) => status === 200).length;
 const inOneProcess = () => nodeOfProcess({ clock: new SkippingClock() });
@@ -195,17 +195,8 @@ describe('two nodes of one execution', () => {
 
 describe('a name that the store refuses', () => {
 	/** What n8n's database store does: `fileName` is varchar(255). */
-	async function refuse(isRefused: (fileName: string) => boolean) {
-		const { BinaryDataService } = await import('n8n-core');
-		const { store } = BinaryDataService.prototype;
-		return jest.spyOn(BinaryDataService.prototype, 'store').mockImplementation(async function (
-			this: InstanceType<typeof BinaryDataService>,
-			...args
-		) {
-			if (isRefused(args[2].fileName ?? '')) throw new Error('value too long for type character varying(255)');
-			return await store.apply(this, args);
-		});
-	}
+	const refuse = async (isRefused: (fileName: string) => boolean) =>
+		await failToStoreWhen(isRefused, 'value too long for type character varying(255)');
 
 	it.each([
 		['250 characters, in PostgreSQL', `${'x'.repeat(246)}.png`, (name: string) => name.length > 255],

@@ -29,19 +29,26 @@ export async function restart(options: SimulatorOptions = {}): Promise<void> {
 	simulator = await startSimulator(options);
 }
 
-/** Has n8n's binary store fail to take files with such names, so many times. Gives what is to be restored. */
-export async function failToStore(named: string | RegExp, times: number, message = 'ENOSPC: no space left on device') {
+/** Has n8n's binary store fail to take files when told to. Gives what is to be restored. */
+export async function failToStoreWhen(
+	fails: (fileName: string) => boolean,
+	message = 'ENOSPC: no space left on device',
+) {
 	const { BinaryDataService } = await import('n8n-core');
 	const { store } = BinaryDataService.prototype;
-	let left = times;
 	return jest.spyOn(BinaryDataService.prototype, 'store').mockImplementation(async function (
 		this: InstanceType<typeof BinaryDataService>,
 		...args
 	) {
-		const [, , binary] = args;
-		if (binary.fileName?.match(named) && left-- > 0) throw new Error(message);
+		if (fails(args[2].fileName ?? '')) throw new Error(message);
 		return await store.apply(this, args);
 	});
+}
+
+/** The same for files with such names, so many times. */
+export async function failToStore(named: string | RegExp, times: number, message?: string) {
+	let left = times;
+	return await failToStoreWhen((fileName) => fileName.match(named) !== null && left-- > 0, message);
 }
 
 /** Merges one pair, unless the options have other items. */

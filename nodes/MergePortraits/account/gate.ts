@@ -132,7 +132,8 @@ export class Gate {
 			},
 			answered: (sent, verdict, retryAfterMs) => {
 				move('held');
-				// It lost its place through no fault of its own. Refused twice in a row, it may be its own, and would hold up all others.
+				// It lost its place through no fault of its own. Refused twice in a row, it may be for what it is, and would hold up
+				// all others.
 				goesFirst = verdict === 'refused' && !goesFirst;
 				this.#answered(lane, sent, verdict, retryAfterMs, goesFirst);
 			},

@@ -46,8 +46,9 @@ const RATE_HOLD = 160;
  * six merges take, up to 40 s; at its end, a quarter of the places is left free for four merges' time or 15 s. A process that
  * has no place asks at least once in that time, so that none is shut out.
  *
- * Per second: no limit, until two requests in a row are refused that were no tries, or one that met nothing in flight. Then evenly spaced, as many as were
- * taken in the last second, less 6 %; each refusal takes off 6 %, each request taken adds more than the one before.
+ * Per second: no limit, until two requests in a row are refused that were no tries, or one that met nothing in flight. Then
+ * evenly spaced, as many as were taken in the last second, less 6 %; each refusal takes off 6 %, each request taken adds more
+ * than the one before.
  */
 export class Limits {
 	/** How many requests are in flight, and how many are known to be taken. */

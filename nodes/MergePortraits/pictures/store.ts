@@ -75,7 +75,10 @@ export class PictureStore {
 		return await put;
 	}
 
-	/** Waits until no picture is being tried again. @throws when the store does not take one in the end: nothing new should be paid for */
+	/**
+	 * Waits until no picture is being tried again.
+	 * @throws when the store does not take one in the end: nothing new should be paid for
+	 */
 	async whenWritable(): Promise<void> {
 		while (this.delayed.size > 0) await Promise.all(this.delayed);
 	}
