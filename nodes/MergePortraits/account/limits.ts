@@ -42,13 +42,11 @@ const RATE_HOLD = 160;
  * How many requests at a time and per second the account takes; neither is published.
  *
  * At a time: one more is tried, and counts as a place until it is refused. Until the first refusal, the next try follows 80 ms
- * later; after it, 1.3 s later. Each further refusal makes the wait three times as long, and at least as long as 20 requests or
- * six merges take, up to 40 s; at its end, a quarter of the places is left free for four merges' time or 15 s. A process that
- * has no place asks at least once in that time, so that none is shut out.
+ * later, then 1.3 s. Each further refusal makes the wait three times as long, at least 20 requests or six merges, up to 40 s;
+ * at its end, a quarter of the places is left free for four merges or 15 s. Whoever has no place asks at least once in that time.
  *
- * Per second: no limit, until two requests in a row are refused that were no tries, or one that met nothing in flight. Then
- * evenly spaced, as many as were taken in the last second, less 6 %; each refusal takes off 6 %, each request taken adds more
- * than the one before.
+ * Per second: no limit, until two requests in a row are refused that were no tries, or one with none in flight. Then evenly
+ * spaced: what was taken in the last second, less 6 %; a refusal takes off 6 %, each taken adds more than the one before.
  */
 export class Limits {
 	/** How many requests are in flight, and how many are known to be taken. */
